@@ -1,0 +1,298 @@
+"""The shapes of the files a user writes: task, model card, judge, recipe.
+
+Every spec is frozen and forbids unknown keys; `harness schema KIND` prints the same shapes as
+JSON Schema. Field names are the field's own (see docs/adr/0001): those of Inspect for samples,
+of Hugging Face and PEFT for generation and training, of lm-eval for output types.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from harness.records import GenerateSettings, OutputType
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+Scalar = str | int | float | bool
+VARIANT_KEYS = ("prompt.", "generate.", "data.")
+
+
+class Spec(BaseModel):
+    """What all parts of all specs have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+
+
+class FileSpec(Spec):
+    """A spec that is a whole file; knows where it stands."""
+
+    _path: Path = PrivateAttr(default=Path("<memory>"))
+    _text: str = PrivateAttr(default="")
+    _root: Path = PrivateAttr(default=Path("."))
+
+    @property
+    def path(self) -> Path:
+        """The file this was read from."""
+        return self._path
+
+    @property
+    def text(self) -> str:
+        """The file's text, kept for the manifest."""
+        return self._text
+
+    @property
+    def root(self) -> Path:
+        """The project (or library) the file belongs to; data may not lie outside it."""
+        return self._root
+
+    def located(self, path: Path, text: str, root: Path) -> None:
+        """Remember the origin; called once, by the reader."""
+        self._path, self._text, self._root = path, text, root
+
+
+# --------------------------------------------------------------------------- task
+
+
+class Fields(Spec):
+    """Which columns of the data become which parts of a sample."""
+
+    input: str = Field("input", description="column with the question or instruction")
+    target: str = Field("target", description="column with the reference answer")
+    choices: str | None = Field(None, description="column with a list of choices")
+    media: str | None = Field(None, description="column with paths of videos or images")
+    id: str = Field("id", description="column with a unique id; rows without one are numbered")
+    cluster: str | None = Field(None, description="column naming the group of a sample")
+
+
+class DataSpec(Spec):
+    """Where the rows come from."""
+
+    path: str = Field(description="file (.jsonl .csv .parquet) or hf://owner/name@revision")
+    split: str = Field("test", description="rows whose `split` column (or hub split) is this")
+    train_split: str = Field("train", description="what fine-tuning and few-shot examples use")
+    validation_split: str = Field("validation", description="what fine-tuning validates on")
+    config: str | None = Field(None, description="configuration name of a hub data set")
+    fields: Fields = Fields()
+    limit: int | None = Field(None, gt=0, description="at most so many rows, from the first")
+
+
+class MessageSpec(Spec):
+    """One templated turn of a chat prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class PromptSpec(Spec):
+    """How a sample becomes a prompt; the same object serves evaluation and fine-tuning.
+
+    Exactly one of `template` (plain text: no chat template is applied) and `messages` (the
+    model's chat template is applied). In both, Jinja sees the sample's fields, `input`,
+    `choices`, `letters` and every column of the row.
+    """
+
+    template: str | None = None
+    messages: tuple[MessageSpec, ...] | None = None
+    target_delimiter: str = Field(" ", description="between prompt and answer; '' for messages")
+    target_template: str = Field("{{ target }}", description="how a reference becomes an answer")
+    num_fewshot: int = Field(0, ge=0, description="solved examples in front, from train_split")
+    fewshot_delimiter: str = "\n\n"
+
+    @model_validator(mode="after")
+    def _one_form(self) -> PromptSpec:
+        if (self.template is None) == (self.messages is None):
+            raise ValueError("give exactly one of 'template' and 'messages'")
+        return self
+
+
+class ScoreSpec(Spec):
+    """One metric of a task, or one judge; a bare name stands for {metric: name}."""
+
+    metric: str | None = None
+    judge: str | None = None
+    pattern: str | None = Field(None, description="regular expression of `regex` and `format`")
+    ignore_case: bool = True
+    encoder: str | None = Field(None, description="sentence encoder or BERTScore model")
+    layer: int | None = Field(None, ge=0, description="layer of `bertscore_f1`")
+    tokenizer: Literal["rouge", "unicode"] = "rouge"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"metric": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> ScoreSpec:
+        if (self.metric is None) == (self.judge is None):
+            raise ValueError("give exactly one of 'metric' and 'judge'")
+        return self
+
+
+class GateSpec(Spec):
+    """What a candidate must keep to, metric by metric."""
+
+    metric: str
+    max_drop: float | None = Field(None, ge=0, description="non-inferiority margin to baseline")
+    min: float | None = None
+    max: float | None = None
+    rule: Literal["interval", "point"] = "interval"
+    on_inconclusive: Literal["pass", "warn", "fail"] = "warn"
+
+
+class TaskSpec(FileSpec):
+    """A task: data, prompt, how to answer, how to score."""
+
+    task: Name
+    version: int = Field(ge=1, description="raise it whenever prompt, data or scoring change")
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    licence: str | None = None
+    data: DataSpec
+    prompt: PromptSpec
+    output_type: OutputType = "generate"
+    choices: Literal["text", "letter"] = Field(
+        "text", description="what a `choices` task scores: the choice's words, or its letter"
+    )
+    generate: GenerateSettings = GenerateSettings()
+    variants: dict[str, tuple[Scalar, ...]] = Field(
+        default_factory=dict, description="dotted setting -> values; their product is run"
+    )
+    score: tuple[ScoreSpec, ...] = Field(min_length=1)
+    gate: tuple[GateSpec, ...] = ()
+
+
+# --------------------------------------------------------------------------- model
+
+
+class ModelBase(FileSpec):
+    """What all model cards share."""
+
+    model: Name
+    description: str = ""
+    licence: str | None = None
+    tags: tuple[str, ...] = ()
+    baseline: str | None = Field(None, description="the model this one is compared with")
+
+
+class TransformersModel(ModelBase):
+    """A causal language model of transformers, with or without a LoRA."""
+
+    adapter: Literal["transformers"]
+    base: str = Field(description="folder (./ is beside this card) or hub id of the base model")
+    revision: str = "main"
+    lora: str | None = Field(None, description="folder or hub id of a PEFT adapter")
+    lora_revision: str = "main"
+    quantize: Literal["none", "int8", "nf4"] = "none"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    device: str = Field("auto", description="auto (cuda, mps, cpu) or a torch device")
+    batch_tokens: int = Field(16384, gt=0, description="tokens in one batch, answers included")
+    max_length: int | None = Field(None, gt=0, description="context; default: the model's own")
+    bos: Literal["auto", "always", "never"] = "auto"
+    chat_template: str | None = Field(None, description="Jinja text in place of the tokenizer's")
+    trust_remote_code: bool = Field(False, description="also needs --allow-code")
+
+
+class ReplayModel(ModelBase):
+    """Answers that were recorded elsewhere: JSON lines of {id, text}."""
+
+    adapter: Literal["replay"]
+    path: str = Field(description="one .jsonl, or with {task} in it one file a task")
+
+
+ModelSpec = TransformersModel | ReplayModel
+MODEL_KINDS: dict[str, type[ModelBase]] = {
+    "transformers": TransformersModel,
+    "replay": ReplayModel,
+}
+
+
+# --------------------------------------------------------------------------- judge
+
+
+class Criterion(Spec):
+    """One line of a rubric."""
+
+    name: Name
+    weight: float = Field(1.0, gt=0)
+    min: int = 0
+    max: int = Field(100)
+    description: str = ""
+
+
+class JudgeSpec(FileSpec):
+    """A judge: a model card, a rubric template, criteria with weights."""
+
+    judge: Name
+    version: int = Field(ge=1)
+    description: str = ""
+    model: str
+    template: str = Field(description="Jinja file beside this spec")
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    needs_reference: bool = True
+    temperature: float = Field(0.0, ge=0)
+    repeats: int = Field(1, gt=0)
+
+
+# --------------------------------------------------------------------------- recipe
+
+
+class LoraRecipe(Spec):
+    """PEFT's LoraConfig, by its own names."""
+
+    r: int = Field(8, gt=0)
+    lora_alpha: int = Field(16, gt=0)
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: tuple[str, ...] = ("q_proj", "v_proj")
+    bias: Literal["none", "all", "lora_only"] = "none"
+
+
+class TrainRecipe(Spec):
+    """transformers' TrainingArguments, by their own names."""
+
+    num_train_epochs: float = Field(3, gt=0)
+    max_steps: int = Field(-1, description="if positive, instead of num_train_epochs")
+    per_device_train_batch_size: int = Field(1, gt=0)
+    per_device_eval_batch_size: int = Field(8, gt=0)
+    gradient_accumulation_steps: int = Field(1, gt=0)
+    gradient_checkpointing: bool = False
+    learning_rate: float = Field(2e-4, gt=0)
+    lr_scheduler_type: str = "cosine"
+    lr_scheduler_kwargs: dict[str, Scalar] = Field(default_factory=dict)
+    warmup_steps: int = Field(0, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    adam_beta1: float = Field(0.9, ge=0, lt=1)
+    adam_beta2: float = Field(0.999, ge=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    optim: str = "adamw_torch"
+    max_length: int = Field(512, gt=0)
+    eval_steps: int | None = Field(None, gt=0, description="default: once an epoch")
+    save_steps: int | None = Field(None, gt=0, description="default: once an epoch")
+    save_total_limit: int = Field(2, gt=0)
+    load_best_model_at_end: bool = False
+
+
+class RecipeSpec(FileSpec):
+    """How a LoRA is made: a base card, a task's train split, and the settings."""
+
+    recipe: Name
+    description: str = ""
+    base: str = Field(description="model card to start from")
+    task: str = Field(description="task whose train split and prompt are used")
+    model: Name = Field(description="name of the model card that is written at the end")
+    quantize: Literal["none", "int8", "nf4"] = "none"
+    double_quant: bool = True
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    seed: int = 0
+    lora: LoraRecipe = LoraRecipe()
+    train: TrainRecipe = TrainRecipe()
+
+
+SPEC_KINDS: dict[str, str] = {
+    "task": "tasks",
+    "model": "adapters",
+    "judge": "judges",
+    "recipe": "finetune",
+}
+"""Kind of spec -> the folder it lives in; the file is `<name>.<kind>.yaml`."""

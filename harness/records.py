@@ -1,0 +1,157 @@
+"""The plain records that travel through a run: frozen, small, no behaviour beyond a constructor.
+
+    Sample -> Request -> Completion -> Score
+                                   `-> Verdict  (judges; kept apart because a judge can fail too)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Le
+
+OutputType = Literal["generate", "choices", "perplexity"]
+FinishReason = Literal["stop", "length", "scored", "skipped", "error"]
+Truncation = Literal["error", "left", "right", "skip"]
+ScoreStatus = Literal["ok", "error", "skipped"]
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One row of a task's data.
+
+    ``target`` is the reference answer; for a sample with ``choices`` it is a letter, "A" for the
+    first. ``row`` holds every field of the source row, for templates and for reports.
+    ``cluster`` names the group that a sample shares with others (same video, same document).
+    """
+
+    id: str
+    input: str
+    target: str
+    choices: tuple[str, ...] = ()
+    media: tuple[str, ...] = ()
+    cluster: str | None = None
+    row: Mapping[str, object] = field(default_factory=dict, hash=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateSettings:
+    """How a model answers. Names are those of ``transformers.GenerationConfig`` where it has them.
+
+    temperature 0 is greedy. ``seed`` matters only when sampling. ``truncate`` says what happens
+    to a prompt that does not fit beside ``max_new_tokens``: the sample fails (``error``), loses
+    tokens at its ``left`` or ``right`` end, or is ``skip``-ped; every one of these is counted.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
+
+    max_new_tokens: Annotated[int, Gt(0)] = 128
+    stop: tuple[str, ...] = ()
+    temperature: Annotated[float, Ge(0)] = 0.0
+    top_p: Annotated[float, Gt(0), Le(1)] = 1.0
+    top_k: Annotated[int, Ge(0)] = 0
+    seed: int = 0
+    truncate: Truncation = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an adapter is asked: one sample, one epoch, rendered.
+
+    ``prompt`` is text, or messages if (and only if) the chat template is to be applied.
+    ``continuations`` are the texts whose log-likelihood is asked for: the choices of a
+    ``choices`` request, the one target of a ``perplexity`` request, none for ``generate``.
+    """
+
+    id: str
+    output_type: OutputType
+    prompt: str | tuple[Message, ...]
+    continuations: tuple[str, ...] = ()
+    settings: GenerateSettings = GenerateSettings()
+    media: tuple[str, ...] = ()
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an adapter answered to the request with the same ``id``.
+
+    ``logprobs[i]`` is the summed natural-log probability of ``continuations[i]`` given the
+    prompt, ``logprob_tokens[i]`` its number of tokens. ``prompt_tokens`` counts what the model
+    really read, BOS included. ``truncated`` names the end at which the prompt lost tokens.
+    ``latency_ms`` is the wall time of the batch divided by its size. ``error`` is set if and only
+    if ``finish_reason`` is "error" or "skipped"; such a completion is never scored as an answer.
+    """
+
+    id: str
+    text: str = ""
+    finish_reason: FinishReason = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    logprobs: tuple[float, ...] = ()
+    logprob_tokens: tuple[int, ...] = ()
+    truncated: Literal["", "left", "right"] = ""
+    latency_ms: float | None = None
+    error: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no answer that could be scored."""
+        return self.error is not None
+
+    @classmethod
+    def of_error(
+        cls, request: Request, error: str, *, skipped: bool = False, prompt_tokens: int = 0
+    ) -> Completion:
+        """A counted failure in place of an answer."""
+        reason: FinishReason = "skipped" if skipped else "error"
+        return cls(request.id, finish_reason=reason, prompt_tokens=prompt_tokens, error=error)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One scorer's word on one completion.
+
+    ``value`` is None if and only if ``status`` is not "ok". ``answer`` is what the scorer read
+    out of the text. ``control`` is the same metric against other samples' targets, for overlap
+    metrics. ``detail`` holds the sufficient statistics of a corpus metric (BLEU counts, summed
+    negative log-likelihood and tokens), in the order that the scorer documents.
+    """
+
+    value: float | None
+    status: ScoreStatus = "ok"
+    answer: str | None = None
+    control: float | None = None
+    detail: tuple[float, ...] = ()
+    explanation: str | None = None
+
+    @classmethod
+    def of_failure(cls, completion: Completion) -> Score:
+        """No score, because there was no answer; the reason is carried along."""
+        status: ScoreStatus = "skipped" if completion.finish_reason == "skipped" else "error"
+        return cls(None, status, explanation=completion.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One judge's word on one completion: criterion scores, a total computed by us, reasoning."""
+
+    judge: str
+    repeat: int
+    criteria: Mapping[str, float]
+    total: float | None
+    status: ScoreStatus
+    reasoning: str
+    raw: str
