@@ -56,7 +56,10 @@ class FileSpec(Spec):
 
 
 class Fields(Spec):
-    """Which columns of the data become which parts of a sample."""
+    """Which columns of the data become which parts of a sample.
+
+    A dot reaches into a nested column: ``conversations.0.value``.
+    """
 
     input: str = Field("input", description="column with the question or instruction")
     target: str = Field("target", description="column with the reference answer")
@@ -72,7 +75,7 @@ class DataSpec(Spec):
     path: str = Field(description="file (.jsonl .csv .parquet) or hf://owner/name@revision")
     split: str = Field("test", description="rows whose `split` column (or hub split) is this")
     train_split: str = Field("train", description="what fine-tuning and few-shot examples use")
-    validation_split: str = Field("validation", description="what fine-tuning validates on")
+    validation_split: str | None = Field("validation", description="what fine-tuning validates on")
     config: str | None = Field(None, description="configuration name of a hub data set")
     fields: Fields = Fields()
     limit: int | None = Field(None, gt=0, description="at most so many rows, from the first")
@@ -90,7 +93,7 @@ class PromptSpec(Spec):
 
     Exactly one of `template` (plain text: no chat template is applied) and `messages` (the
     model's chat template is applied). In both, Jinja sees the sample's fields, `input`,
-    `choices`, `letters` and every column of the row.
+    `choices`, `letters`, every column by its name, and all of them in `row`.
     """
 
     template: str | None = None
@@ -198,7 +201,7 @@ class ReplayModel(ModelBase):
     """Answers that were recorded elsewhere: JSON lines of {id, text}."""
 
     adapter: Literal["replay"]
-    path: str = Field(description="one .jsonl, or with {task} in it one file a task")
+    completions: str = Field(description="one .jsonl, or with {task} in it one file a task")
 
 
 ModelSpec = TransformersModel | ReplayModel

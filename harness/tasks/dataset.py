@@ -196,11 +196,26 @@ def _sample(spec: DataSpec, row: Row, place: Place, number: int) -> Sample:
 def _column(row: Row, name: str | None, place: Place) -> object:
     if name is None:
         return ()
+    if name not in row and "." in name:
+        return _nested(row, name, place)
     if name not in row:
         close = get_close_matches(name, list(row), 1)
         hint = f" (did you mean '{close[0]}'?)" if close else f" (columns: {', '.join(row)})"
         raise DataError(place.where, place.line, f"no column '{name}'{hint}")
     return row[name]
+
+
+def _nested(row: Row, name: str, place: Place) -> object:
+    """``conversations.0.value``: keys of objects, positions in lists."""
+    value: object = row
+    for step in name.split("."):
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            raise DataError(place.where, place.line, f"no column '{name}' (nothing at '{step}')")
+    return value
 
 
 def _text(value: object, name: str, place: Place) -> str:

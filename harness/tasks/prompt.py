@@ -134,5 +134,6 @@ def make_requests(
 
 def _names(sample: Sample) -> Mapping[str, object]:
     letters = LETTERS[: len(sample.choices)]
-    own = {"input": sample.input, "target": sample.target, "choices": sample.choices}
-    return {**sample.row, **own, "letters": tuple(letters), "id": sample.id}
+    own: dict[str, object] = {"input": sample.input, "target": sample.target, "choices": sample.choices}
+    own |= {"letters": tuple(letters), "id": sample.id, "row": sample.row}
+    return {**sample.row, **own}

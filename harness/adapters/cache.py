@@ -1,0 +1,268 @@
+"""The only memory of a run: one SQLite file, and an adapter around an adapter that uses it.
+
+Every answered request is committed, batch by batch, under the hash of all that determines its
+reply. Resume is running again. Several runs may share the file at once (WAL). Failures are never
+cached, so that the next run asks again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from harness.adapters.base import Adapter
+from harness.collect.specs import ModelSpec
+from harness.errors import Interrupted, StoreError
+from harness.records import Completion, Request
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS completions (key BLOB PRIMARY KEY, body TEXT, used INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, body BLOB, used INTEGER) WITHOUT ROWID;
+"""
+CHUNK = 500  # keys in one SELECT; SQLite's limit of variables was 999 for long
+KEY_VERSION = 1  # raise it when the meaning of a key or a body changes
+_FIELDS = (
+    "text",
+    "finish_reason",
+    "prompt_tokens",
+    "completion_tokens",
+    "logprobs",
+    "logprob_tokens",
+    "truncated",
+    "latency_ms",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """What the cache holds."""
+
+    path: Path
+    completions: int
+    vectors: int
+    bytes: int
+    oldest: float | None
+    """Unix time at which the longest unused row was last used."""
+
+
+def request_key(fingerprint: str, request: Request) -> bytes:
+    """SHA-256 of all that determines the reply to a request by the model with a fingerprint.
+
+    The seed of a greedy request is left out: it cannot change the reply.
+    """
+    settings = asdict(request.settings)
+    if request.settings.temperature == 0:
+        settings["seed"] = 0
+    prompt = (
+        request.prompt
+        if isinstance(request.prompt, str)
+        else [[m.role, m.content] for m in request.prompt]
+    )
+    parts = [KEY_VERSION, fingerprint, request.output_type, prompt, request.continuations]
+    parts += [settings, request.media, request.epoch]
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+class Cache:
+    """Completions and text vectors by key, in one file.
+
+    Raises StoreError if the file cannot be opened and Interrupted if the disk is full: what was
+    committed before stays.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            # WAL with NORMAL survives kill -9 of the process whole; FULL would only add an fsync
+            # a batch against a power cut, after which the lost batch is simply asked again
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"cannot open the cache {path}: {error}") from None
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, Completion]:
+        """The completions that are known, with id '' (a key does not know who asks)."""
+        return {key: _completion(body) for key, body in self._select("completions", keys)}
+
+    def put(self, rows: Mapping[bytes, Completion]) -> None:
+        """Commit answers; failures are left out."""
+        bodies = {key: _body(done) for key, done in rows.items() if not done.failed}
+        self._insert("completions", bodies)
+
+    def vectors(self) -> VectorCache:
+        """The same file as a store of embeddings."""
+        return VectorCache(self)
+
+    def stats(self) -> CacheStats:
+        """Rows, bytes and age."""
+        count = {name: self._one(f"SELECT count(*) FROM {name}") for name in _TABLES}
+        oldest = [self._one(f"SELECT min(used) FROM {name}") for name in _TABLES]
+        files = [self.path, self.path.with_name(self.path.name + "-wal")]
+        size = sum(file.stat().st_size for file in files if file.exists())
+        known = [float(value) for value in oldest if value is not None]
+        return CacheStats(
+            self.path, count["completions"], count["vectors"], size, min(known, default=None)
+        )
+
+    def prune(self, unused_days: float) -> int:
+        """Delete what no run has used for so many days; returns the number of rows."""
+        before = int(time.time() - unused_days * 86400)
+        with self._guard():
+            gone = sum(
+                self._db.execute(f"DELETE FROM {name} WHERE used <= ?", (before,)).rowcount
+                for name in _TABLES
+            )
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.execute("VACUUM")
+        return gone
+
+    def close(self) -> None:
+        """Close the file; what was put is committed already."""
+        self._db.close()
+
+    def _select(self, table: str, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        stale = int(time.time()) - 86400  # touching a row once a day is enough for `prune`
+        for start in range(0, len(keys), CHUNK):
+            part = keys[start : start + CHUNK]
+            marks = ",".join("?" * len(part))
+            with self._guard():
+                rows = self._db.execute(
+                    f"SELECT key, body, used FROM {table} WHERE key IN ({marks})", part
+                ).fetchall()
+                old = [(int(time.time()), key) for key, _, used in rows if used < stale]
+                if old:
+                    self._write(f"UPDATE {table} SET used=? WHERE key=?", old)
+            yield from ((key, body) for key, body, _ in rows)
+
+    def _insert(self, table: str, bodies: Mapping[bytes, str | bytes]) -> None:
+        now = int(time.time())
+        rows = [(key, body, now) for key, body in bodies.items()]
+        with self._guard():
+            self._write(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", rows)
+
+    def _write(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany(statement, rows)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _one(self, statement: str) -> int:
+        with self._guard():
+            value: int = self._db.execute(statement).fetchone()[0]
+        return value
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            text = str(error)
+            if "full" in text or "disk I/O" in text:
+                raise Interrupted(
+                    f"cannot write the cache {self.path}: {text}; what was answered before is "
+                    "kept, make room and run the same command again"
+                ) from None
+            raise StoreError(f"cache {self.path}: {text}") from None
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"cache {self.path}: {error}; delete the file to go on") from None
+
+
+class VectorCache:
+    """Embeddings by key in the same SQLite file; the store that scorers are given."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The vectors that are known."""
+        return dict(self._cache._select("vectors", list(dict.fromkeys(keys))))
+
+    def put(self, rows: Mapping[bytes, bytes]) -> None:
+        """Commit vectors."""
+        self._cache._insert("vectors", rows)
+
+
+class CachedAdapter:
+    """An adapter that asks only for what the cache does not know.
+
+    Requests with the same key are asked once: what determines the reply is equal, so the reply is.
+    ``fresh`` reads nothing and still remembers.
+    """
+
+    def __init__(self, inner: Adapter, cache: Cache, *, fresh: bool = False) -> None:
+        self.inner, self._cache, self._fresh = inner, cache, fresh
+        self.hits: set[str] = set()
+        """Ids of the requests that were answered from memory."""
+
+    def fingerprint(self, model: ModelSpec) -> str:
+        """As the inner adapter's."""
+        return self.inner.fingerprint(model)
+
+    def count_tokens(self, model: ModelSpec, requests: Sequence[Request]) -> list[int]:
+        """As the inner adapter's."""
+        return self.inner.count_tokens(model, requests)
+
+    def missing(self, model: ModelSpec, requests: Sequence[Request]) -> list[Request]:
+        """The requests that the model would really be asked."""
+        keys = self._keys(model, requests)
+        known = {} if self._fresh else self._cache.get(list(dict.fromkeys(keys)))
+        return [r for key, r in zip(keys, requests, strict=True) if key not in known]
+
+    def complete(
+        self, model: ModelSpec, requests: Sequence[Request]
+    ) -> Iterator[Sequence[Completion]]:
+        """Known answers first, as one batch; then the inner adapter's batches, committed each."""
+        keys = self._keys(model, requests)
+        known = {} if self._fresh else self._cache.get(list(dict.fromkeys(keys)))
+        asking: dict[bytes, list[Request]] = {}
+        answered: list[Completion] = []
+        for key, request in zip(keys, requests, strict=True):
+            if key in known:
+                answered.append(replace(known[key], id=request.id))
+            else:
+                asking.setdefault(key, []).append(request)
+        self.hits.update(done.id for done in answered)
+        if answered:
+            yield answered
+        first = {same[0].id: (key, same) for key, same in asking.items()}
+        if not first:
+            return
+        for batch in self.inner.complete(model, [same[0] for same in asking.values()]):
+            self._cache.put({first[done.id][0]: done for done in batch})
+            yield [replace(done, id=r.id) for done in batch for r in first[done.id][1]]
+
+    def close(self) -> None:
+        """Close the inner adapter; the cache belongs to the run."""
+        self.inner.close()
+
+    def _keys(self, model: ModelSpec, requests: Sequence[Request]) -> list[bytes]:
+        fingerprint = self.inner.fingerprint(model)
+        return [request_key(fingerprint, request) for request in requests]
+
+
+_TABLES = ("completions", "vectors")
+
+
+def _body(done: Completion) -> str:
+    return json.dumps([getattr(done, name) for name in _FIELDS], ensure_ascii=True)
+
+
+def _completion(body: str | bytes) -> Completion:
+    values = dict(zip(_FIELDS, json.loads(body), strict=True))
+    for name in ("logprobs", "logprob_tokens"):
+        values[name] = tuple(values[name])
+    return Completion(id="", **values)

@@ -1,0 +1,158 @@
+"""What a run shows while it runs: a live line in a terminal, quiet lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from harness.records import Completion
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+QUIET_SECONDS = 15.0
+
+
+class Meter:
+    """Counts and rates of one model."""
+
+    def __init__(self, model: str, total: int) -> None:
+        self.model, self.total = model, total
+        self.done = self.cached = self.failed = self.tokens = 0
+        self.asked_since: float | None = None
+        self.begun = time.monotonic()
+
+    def add(self, batch: Sequence[Completion], cached: bool) -> None:
+        """Count a batch."""
+        self.done += len(batch)
+        self.failed += sum(done.failed for done in batch)
+        if cached:
+            self.cached += len(batch)
+        else:
+            self.tokens += sum(done.prompt_tokens + done.completion_tokens for done in batch)
+
+    def rates(self) -> str:
+        """Samples and tokens a second of what was really asked."""
+        seconds = max(time.monotonic() - self.begun, 1e-9)
+        asked = self.done - self.cached
+        return f"{asked / seconds:.1f} samples/s, {self.tokens / seconds:,.0f} tokens/s"
+
+    def line(self) -> str:
+        """The state as one line."""
+        parts = [f"{self.model}: {self.done}/{self.total} samples"]
+        if self.cached:
+            parts.append(f"{self.cached} from the cache")
+        if self.done > self.cached:
+            parts.append(self.rates())
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        return ", ".join(parts)
+
+    def left(self) -> str:
+        """Time left, from the rate so far."""
+        asked = self.done - self.cached
+        if not asked:
+            return "--:--"
+        rate = asked / max(time.monotonic() - self.begun, 1e-9)
+        seconds = int((self.total - self.done) / rate)
+        return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+class QuietProgress:
+    """A line now and then, and one at the end of each model; to stderr."""
+
+    def __init__(self) -> None:
+        self._meter = Meter("", 0)
+        self._last = 0.0
+
+    def start(self, model: str, total: int) -> None:
+        """A model begins."""
+        self._meter, self._last = Meter(model, total), time.monotonic()
+
+    def advance(self, batch: Sequence[Completion], cached: bool) -> None:
+        """Count; speak if the last word was long ago."""
+        self._meter.add(batch, cached)
+        if time.monotonic() - self._last > QUIET_SECONDS and self._meter.done < self._meter.total:
+            self._last = time.monotonic()
+            click.echo(f"{self._meter.line()}, {self._meter.left()} left", err=True)
+
+    def finish(self, notes: Sequence[str]) -> None:
+        """The model's last line."""
+        click.echo(self._meter.line(), err=True)
+        for note in notes:
+            click.echo(f"  note: {note}", err=True)
+
+    def close(self) -> None:
+        """Nothing to tidy."""
+
+
+class LiveProgress:
+    """One live line a model."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._bar: Bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rates]}"),
+            TextColumn("{task.fields[left]}"),
+            console=Console(stderr=True),
+        )
+        self._bar.start()
+        self._meter = Meter("", 0)
+        self._task: TaskID | None = None
+
+    def start(self, model: str, total: int) -> None:
+        """A model begins."""
+        from rich.markup import escape
+
+        self._meter = Meter(model, total)
+        self._task = self._bar.add_task(escape(model), total=total, rates="loading", left="")
+
+    def advance(self, batch: Sequence[Completion], cached: bool) -> None:
+        """Move the bar."""
+        self._meter.add(batch, cached)
+        if self._task is not None:
+            rates = "from the cache" if cached else self._meter.rates()
+            left = f"{self._meter.left()} left"
+            self._bar.update(self._task, completed=self._meter.done, rates=rates, left=left)
+
+    def finish(self, notes: Sequence[str]) -> None:
+        """Freeze the bar."""
+        from rich.markup import escape
+
+        if self._task is not None:
+            meter = self._meter
+            known = f"{meter.cached} from the cache" if meter.cached else ""
+            failed = f"{meter.failed} failed" if meter.failed else ""
+            rates = "" if meter.cached == meter.done else meter.rates()
+            words = ", ".join(word for word in (rates, known, failed) if word)
+            self._bar.update(self._task, rates=words, left="")
+        for note in notes:
+            self._bar.console.print(f"  note: {escape(note)}")
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._bar.stop()
+
+
+class ClosableProgress(Protocol):
+    """A display that must be closed, whatever happens."""
+
+    def start(self, model: str, total: int) -> None: ...
+    def advance(self, batch: Sequence[Completion], cached: bool) -> None: ...
+    def finish(self, notes: Sequence[str]) -> None: ...
+    def close(self) -> None: ...
+
+
+def make_progress() -> ClosableProgress:
+    """Live in a terminal, quiet in a pipe, in a log and in CI."""
+    return LiveProgress() if sys.stderr.isatty() else QuietProgress()

@@ -1,0 +1,70 @@
+"""`harness run`: collect, ask, score, store, and say what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from harness.errors import ExitCode, NothingCollected
+
+
+@dataclass(frozen=True)
+class RunArguments:
+    """The command line of `harness run`, as it was typed."""
+
+    tasks: tuple[str, ...]
+    model: str
+    keyword: str
+    tags: str
+    limit: int | None
+    settings: tuple[str, ...]
+    epochs: int
+    seed: int | None
+    dry_run: bool
+    fresh: bool
+    runs: Path | None
+    cache: Path | None
+    allow_code: bool
+    allow_outside: bool
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
+@click.option("-m", "--model", required=True, metavar="NAME,...", help="Model cards to run.")
+@click.option("-k", "keyword", default="", metavar="EXPR", help="Only cells whose name matches.")
+@click.option("--tags", default="", metavar="EXPR", help="Only tasks and models with these tags.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many samples a task.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="generate.max_new_tokens=64"
+)
+@click.option("--epochs", type=click.IntRange(min=1), default=1, help="Ask each sample so often.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of sampling and of controls.")
+@click.option("--dry-run", is_flag=True, help="Say what would run: requests and tokens.")
+@click.option("--fresh", is_flag=True, help="Ask again what the cache already knows.")
+@click.option("--runs", type=click.Path(path_type=Path), help="Where runs go (runs/).")
+@click.option("--cache", type=click.Path(path_type=Path), help="Cache file.")
+@click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards.")
+@click.option("--allow-outside", is_flag=True, help="Permit data outside the project.")
+def run(**arguments: object) -> None:
+    """Run TASKs (names, files, folders or node ids) on models and store the results.
+
+    Killed or interrupted, the same command goes on where it stopped. Exit code 0: every sample
+    was answered; 1: some failed; 2: interrupted; 4: a mistake in a spec, in data or in a model
+    card; 5: nothing was selected.
+    """
+    from harness.cli.session import execute
+
+    code = execute(RunArguments(**arguments))  # type: ignore[arg-type]
+    raise SystemExit(int(code))
+
+
+def selected_or_raise(count: int, words: Sequence[str]) -> None:
+    """An empty selection has an exit code of its own."""
+    if not count:
+        raise NothingCollected(f"nothing selected by {' '.join(words)}")
+
+
+__all__ = ["ExitCode", "RunArguments", "run", "selected_or_raise"]

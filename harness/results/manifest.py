@@ -1,0 +1,260 @@
+"""The manifest of a run: what was run on what, and which files hold it.
+
+Its presence in a run's folder means that the run is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from harness.errors import StoreError
+from harness.records import Sample
+from harness.results.run import CellResult, ModelInfo, Run, ScorerInfo
+
+SCHEMA_VERSION = 1
+FILE_NAME = "manifest.json"
+PACKAGES = (
+    "tune-harness",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "accelerate",
+    "numpy",
+    "pyarrow",
+    "rouge-score",
+    "sacrebleu",
+    "rapidfuzz",
+    "sentence-transformers",
+)
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of the run."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpecRecord:
+    """A spec's text and its SHA-256."""
+
+    kind: str
+    name: str
+    path: str
+    sha256: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """What identifies a cell, and how its samples ended: status -> completions."""
+
+    cell: str
+    hash: str
+    task: str
+    task_hash: str
+    task_version: int
+    data_hash: str
+    model: str
+    variant: str
+    samples: int
+    completions: int
+    counts: Mapping[str, int]
+    scorers: tuple[ScorerInfo, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything about a run but its rows."""
+
+    schema_version: int
+    run_id: str
+    started: str
+    finished: str
+    cells: tuple[CellRecord, ...]
+    models: tuple[ModelInfo, ...]
+    specs: tuple[SpecRecord, ...]
+    parts: tuple[Part, ...]
+    counts: Mapping[str, int]
+    seeds: tuple[int, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+    dirty: bool = False
+    packages: Mapping[str, str] = field(default_factory=dict)
+    python: str = ""
+    machine: str = ""
+
+    @property
+    def model_names(self) -> list[str]:
+        """Models that this run holds cells of, in order of appearance."""
+        return list(dict.fromkeys(cell.model for cell in self.cells))
+
+
+def make_manifest(run: Run, run_id: str, parts: Sequence[Part]) -> Manifest:
+    """The manifest of a run whose files are already written."""
+    cells = tuple(_cell_record(cell) for cell in run.cells)
+    counts: Counter[str] = Counter()
+    for cell in cells:
+        counts.update(cell.counts)
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        run_id=run_id,
+        started=_utc(run.started),
+        finished=_utc(run.finished),
+        cells=cells,
+        models=tuple(run.models),
+        specs=tuple(
+            SpecRecord(spec.kind, spec.name, spec.path, sha256(_bytes(spec.text)), spec.text)
+            for spec in run.specs
+        ),
+        parts=tuple(parts),
+        counts=dict(counts),
+        seeds=tuple(run.seeds),
+        settings=dict(run.settings),
+        revision=run.revision,
+        dirty=run.dirty,
+        packages=dict(run.packages),
+        python=platform.python_version(),
+        machine=platform.machine(),
+    )
+
+
+def dump(manifest: Manifest) -> bytes:
+    """The manifest as the bytes of its file."""
+    text = json.dumps(asdict(manifest), ensure_ascii=False, indent=1, default=str)
+    return _bytes(text) + b"\n"
+
+
+def load(path: Path) -> Manifest:
+    """Read the manifest of the run in a folder.
+
+    Raises StoreError if there is none, if it cannot be read, or if a later version wrote it.
+    """
+    file = path / FILE_NAME
+    try:
+        raw: Any = json.loads(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"{path} is not a whole run: it has no {FILE_NAME}") from None
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise StoreError(f"{file}: is damaged: not JSON") from None
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise StoreError(f"{file}: written by a later version (schema {version}); update tune-harness")
+    try:
+        return _manifest(raw)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(f"{file}: is damaged: {type(error).__name__}: {error}") from None
+
+
+def hash_samples(samples: Iterable[Sample]) -> str:
+    """SHA-256 of what is asked and what is expected, whatever the order of the samples."""
+    rows = sorted(
+        json.dumps([one.id, one.input, one.target, one.choices, one.media]) for one in samples
+    )
+    return sha256("\n".join(rows).encode())
+
+
+def git_state(folder: Path) -> tuple[str, bool]:
+    """Commit of the project in a folder and whether files differ from it; ("", False) without."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return commit, bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return "", False
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the installed packages that an answer or a score can depend on."""
+    from importlib import metadata
+
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _manifest(raw: Mapping[str, Any]) -> Manifest:
+    values = dict(_known(Manifest, raw))
+    cells = [dict(_known(CellRecord, cell)) for cell in raw["cells"]]
+    for cell in cells:
+        cell["scorers"] = _records(ScorerInfo, cell["scorers"])
+    values["cells"] = tuple(CellRecord(**cell) for cell in cells)
+    values["models"] = _records(ModelInfo, raw["models"])
+    values["specs"] = _records(SpecRecord, raw["specs"])
+    values["parts"] = _records(Part, raw["parts"])
+    values["seeds"] = tuple(raw["seeds"])
+    return Manifest(**values)
+
+
+def _records(kind: type[Record], rows: Iterable[Mapping[str, Any]]) -> tuple[Record, ...]:
+    return tuple(kind(**_known(kind, row)) for row in rows)
+
+
+def _known(kind: type[Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields this version knows: a later one may add some within a schema version."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in row.items() if name in names}
+
+
+def _cell_record(cell: CellResult) -> CellRecord:
+    counts = Counter(
+        "ok" if not row.completion.failed else row.completion.finish_reason
+        for row in cell.completions
+    )
+    counts["truncated"] = sum(bool(row.completion.truncated) for row in cell.completions)
+    return CellRecord(
+        cell=cell.cell_id,
+        hash=cell.cell_hash,
+        task=cell.task,
+        task_hash=cell.task_hash,
+        task_version=cell.task_version,
+        data_hash=cell.data_hash or hash_samples(cell.samples),
+        model=cell.model,
+        variant=cell.variant,
+        samples=len(cell.samples),
+        completions=len(cell.completions),
+        counts={status: counts[status] for status in ("ok", "error", "skipped", "truncated")},
+        scorers=tuple(cell.scorers),
+    )
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    return done.stdout.strip()
+
+
+def _utc(when: datetime) -> str:
+    from datetime import UTC
+
+    return when.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")

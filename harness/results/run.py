@@ -1,0 +1,156 @@
+"""What a run is made of before it is stored: plain records, no tables yet.
+
+    Run -> CellResult -> CompletionRow -> harness.records.Completion
+       |             `-> scores by scorer name, aligned with the completions
+       `-> ModelInfo, SpecText, StageRow
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from harness.records import Completion, Sample, Score
+
+Aggregate = Literal["mean", "bleu", "chrf", "perplexity"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerInfo:
+    """What must be known of a scorer to summarise and compare its scores.
+
+    ``aggregate`` says how samples become one number: the mean of their values, or a corpus
+    metric computed from the summed ``Score.detail`` (layouts: harness.results.corpus).
+    ``overlap`` marks metrics that also have a control against shuffled references.
+    """
+
+    name: str
+    version: int = 1
+    higher_is_better: bool = True
+    aggregate: Aggregate = "mean"
+    overlap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRow:
+    """One completion, with the sample and the epoch it belongs to.
+
+    ``key`` is the 32-byte cache key, if there is one; ``cached`` whether the answer was known
+    before this run.
+    """
+
+    sample: str
+    epoch: int
+    completion: Completion
+    key: bytes | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """All answers and scores of one cell (task x model x variant).
+
+    ``variant`` is written as in the node id, "fps=6", and "" if the task has none.
+    ``scores[name][i]`` is the score of ``completions[i]``; every scorer of ``scorers`` has such a
+    list of the same length. ``data_hash`` stands for the task's data; without one, it is computed
+    from the samples.
+    """
+
+    cell_id: str
+    cell_hash: str
+    task: str
+    task_hash: str
+    task_version: int
+    model: str
+    variant: str
+    samples: Sequence[Sample]
+    completions: Sequence[CompletionRow]
+    scores: Mapping[str, Sequence[Score]]
+    scorers: Sequence[ScorerInfo]
+    split: str = "test"
+    data_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Who answered. ``fingerprint`` covers weights, revision, LoRA, quantization and dtype."""
+
+    model: str
+    fingerprint: str
+    adapter: str = ""
+    dtype: str = ""
+    device: str = ""
+    baseline: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpecText:
+    """A spec file as it was read, kept so that a run can be understood without its project."""
+
+    kind: Literal["task", "model", "judge", "recipe"]
+    name: str
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """Speed of one stage of one cell: milliseconds a sample, tokens a second, peak megabytes."""
+
+    cell: str
+    stage: str
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    tokens_per_s: float | None = None
+    peak_memory_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric of one cell.
+
+    ``n`` samples stand in ``value``; ``n_error`` and ``n_skipped`` samples do not, so that
+    n + n_error + n_skipped is the number of samples. ``n_truncated`` samples lost prompt tokens
+    (and may stand in any of the three). ``low`` and ``high`` are None where the data cannot say:
+    no sample, one sample, or no spread; ``method`` tells which.
+    """
+
+    cell: str
+    task: str
+    model: str
+    variant: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_error: int
+    n_skipped: int
+    n_truncated: int
+    control: float | None
+    method: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, ready to be stored.
+
+    ``settings`` are the command's own words (limit, epochs, set, seed) as text.
+    ``started`` and ``finished`` carry a time zone.
+    """
+
+    cells: Sequence[CellResult]
+    started: datetime
+    finished: datetime
+    models: Sequence[ModelInfo] = ()
+    specs: Sequence[SpecText] = ()
+    profile: Sequence[StageRow] = ()
+    seeds: Sequence[int] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+    dirty: bool = False
+    packages: Mapping[str, str] = field(default_factory=dict)

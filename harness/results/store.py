@@ -1,0 +1,283 @@
+"""Runs on disk: written whole or not at all, read lazily, found by whatever the user calls them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import StoreError
+from harness.results import manifest as manifests
+from harness.results.manifest import Manifest, Part
+from harness.results.metrics import cell_metrics
+from harness.results.run import MetricRow, Run
+from harness.results.tables import TableName, make_tables, metric_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TEMPORARY = ".tmp-"
+LEFTOVER_AGE_S = 24 * 3600
+RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+
+
+# --------------------------------------------------------------------------- writing
+
+
+def write_run(root: Path, run: Run) -> Path:
+    """Store a run below ``root`` and return its folder ``<root>/<run_id>``.
+
+    The folder appears under its name only when all of it is safe on disk. Raises StoreError, and
+    leaves nothing behind, if the disk is full or the folder cannot be written.
+    """
+    metrics = [row for cell in run.cells for row in cell_metrics(cell)]
+    tables = make_tables(run, metrics)
+    with _one_line(f"cannot write the run below {root}"):
+        root.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(root)
+        run_id = _free_id(root, run)
+        temporary = root / (TEMPORARY + run_id)
+        temporary.mkdir()
+        try:
+            parts = [_write_part(temporary, name, table) for name, table in tables.items()]
+            body = manifests.dump(manifests.make_manifest(run, run_id, parts))
+            _write_file(temporary / manifests.FILE_NAME, body)
+            _sync_folder(temporary)
+            os.replace(temporary, root / run_id)
+            _sync_folder(root)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    return root / run_id
+
+
+def remove_leftovers(root: Path) -> None:
+    """Remove what writers that were killed left behind more than a day ago."""
+    for folder in root.glob(TEMPORARY + "*"):
+        try:
+            old = time.time() - folder.stat().st_mtime > LEFTOVER_AGE_S
+        except FileNotFoundError:
+            continue
+        if old:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_id(root: Path, run: Run) -> str:
+    """UTC time of the start, and six hex digits of a hash of what was run."""
+    stamp = run.started.astimezone(UTC).strftime("%Y%m%d-%H%M%S")
+    words = [run.started.isoformat(), *(cell.cell_hash for cell in run.cells)]
+    for salt in range(1000):
+        digest = hashlib.sha256("\n".join([*words, str(salt)]).encode()).hexdigest()
+        run_id = f"{stamp}-{digest[:6]}"
+        if not (root / run_id).exists() and not (root / (TEMPORARY + run_id)).exists():
+            return run_id
+    raise StoreError(f"cannot write the run below {root}: too many runs of the same second")
+
+
+def _write_part(folder: Path, name: TableName, table: pa.Table) -> Part:
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", compression_level=3)
+    body = buffer.getvalue()
+    _write_file(folder / f"{name}.parquet", body)
+    return Part(f"{name}.parquet", table.num_rows, len(body), manifests.sha256(body))
+
+
+def _write_file(path: Path, body: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _one_line(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{what}: {error.strerror or error}") from None
+
+
+# --------------------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True)
+class RunReader:
+    """A whole run; tables are read when asked for."""
+
+    path: Path
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What was run; raises StoreError as ``read_run`` does."""
+        return manifests.load(self.path)
+
+    @property
+    def run_id(self) -> str:
+        """The run's name, even if its folder was renamed."""
+        return self.manifest.run_id
+
+    def table(
+        self, name: TableName, columns: Sequence[str] | None = None, cell: str | None = None
+    ) -> pa.Table:
+        """A table, or some of its columns, or the rows of one cell.
+
+        Raises StoreError if the file is missing, cut short or damaged.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        file = self.path / f"{name}.parquet"
+        filters = None if cell is None else [("cell", "=", cell)]
+        try:
+            return pq.read_table(
+                file,
+                columns=None if columns is None else list(columns),
+                filters=filters,
+                partitioning=None,
+            )
+        except FileNotFoundError:
+            raise StoreError(f"{file}: is missing; the run is not whole") from None
+        except (OSError, pa.ArrowException) as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(f"{file}: is damaged or cut short: {reason}") from None
+
+    def metrics(self) -> list[MetricRow]:
+        """All metrics of all cells, in the order of the run."""
+        return metric_rows(self.table("metrics"))
+
+    def verify(self) -> None:
+        """Check every file against the manifest; raises StoreError at the first that differs."""
+        for part in self.manifest.parts:
+            file = self.path / part.file
+            with _one_line(f"{file}: cannot be read"):
+                body = file.read_bytes()
+            if len(body) != part.bytes or manifests.sha256(body) != part.sha256:
+                raise StoreError(f"{file}: is not the file that was written ({part.bytes} bytes)")
+            rows = _count_rows(file, body)
+            if rows != part.rows:
+                raise StoreError(f"{file}: has {rows} rows, the manifest says {part.rows}")
+
+
+def _count_rows(file: Path, body: bytes) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(io.BytesIO(body)).num_rows)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{file}: is damaged: {str(error).splitlines()[0]}") from None
+
+
+def read_run(path: Path) -> RunReader:
+    """Open a run. Raises StoreError if the folder is not a whole run."""
+    reader = RunReader(path)
+    _ = reader.manifest
+    return reader
+
+
+# --------------------------------------------------------------------------- finding
+
+
+def whole_runs(root: Path) -> list[Path]:
+    """Folders of whole runs below ``root``, newest first."""
+    found = [file.parent for file in root.glob(f"*/{manifests.FILE_NAME}")]
+    named = [path for path in found if not path.name.startswith(".")]
+    return sorted(named, key=_age_key, reverse=True)
+
+
+def find_run(root: Path, text: str) -> RunReader:
+    """The run a user means: a path, a run id, its unique beginning, 'latest', or a model's name.
+
+    A model's name stands for the newest whole run with cells of that model. Raises StoreError if
+    nothing or more than one run is meant.
+    """
+    if _is_run(Path(text)):
+        return read_run(Path(text))
+    runs = whole_runs(root)
+    if text == "latest" and runs:
+        return read_run(runs[0])
+    exact = [path for path in runs if path.name == text]
+    begun = exact or [path for path in runs if text and path.name.startswith(text)]
+    if len(begun) == 1:
+        return read_run(begun[0])
+    by_model = newest_with(root, [text])
+    if by_model is not None:
+        return by_model
+    if begun:
+        names = ", ".join(path.name for path in begun[:5])
+        raise StoreError(f"'{text}' begins the names of {len(begun)} runs: {names}")
+    raise StoreError(_not_found(root, text, runs))
+
+
+def newest_with(root: Path, models: Sequence[str]) -> RunReader | None:
+    """The newest whole run that holds cells of all these models; None if there is none.
+
+    Runs that cannot be read are passed over: one damaged run must not hide the others.
+    """
+    for path in whole_runs(root):
+        reader = RunReader(path)
+        try:
+            names = reader.manifest.model_names
+        except StoreError:
+            continue
+        if set(models) <= set(names):
+            return reader
+    return None
+
+
+def _is_run(path: Path) -> bool:
+    """Whether the text is a path to a run, or looks like nothing but a path."""
+    try:
+        if (path / manifests.FILE_NAME).is_file():
+            return True
+        return path.is_dir() and (os.sep in str(path) or bool(RUN_ID.search(path.name)))
+    except (OSError, ValueError):  # a name too long for a path, a NUL byte
+        return False
+
+
+def _age_key(path: Path) -> tuple[str, int]:
+    """Start of the run; within the same second, when its manifest was written."""
+    try:
+        written = (path / manifests.FILE_NAME).stat().st_mtime_ns
+    except OSError:
+        written = 0
+    return path.name[:15], written
+
+
+def _not_found(root: Path, text: str, runs: Sequence[Path]) -> str:
+    import difflib
+
+    if not runs:
+        return f"no runs below {root}; 'harness run' makes one, --runs DIR names another folder"
+    unfinished = root / text
+    if text and unfinished.is_dir():
+        return f"{unfinished} is not a whole run: it has no {manifests.FILE_NAME}"
+    known: dict[str, None] = {}
+    for path in runs[:50]:
+        try:
+            known.update(dict.fromkeys(RunReader(path).manifest.model_names))
+        except StoreError:
+            continue
+    close = difflib.get_close_matches(text, [*known, *(path.name for path in runs)], n=1)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    return f"no run and no model '{text}' below {root}{hint}"

@@ -1,0 +1,130 @@
+"""Work to completions: one load a base, one pass a model, a batch at a time into the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from harness.adapters.base import Adapter
+from harness.adapters.cache import Cache, CachedAdapter
+from harness.adapters.registry import load_key, open_adapter
+from harness.collect.specs import ModelSpec
+from harness.errors import Interrupted
+from harness.records import Completion, Request
+from harness.runner.work import Work
+
+
+class Progress(Protocol):
+    """What a run tells while it runs; the terminal's side of it lives in harness.cli."""
+
+    def start(self, model: str, total: int) -> None:
+        """A model begins; so many requests."""
+        ...
+
+    def advance(self, batch: Sequence[Completion], cached: bool) -> None:
+        """These were answered just now, or were known."""
+        ...
+
+    def finish(self, notes: Sequence[str]) -> None:
+        """The model has answered all; what the adapter has to say about it."""
+        ...
+
+
+@dataclass
+class Answers:
+    """All completions of a run by request id, and what is known about who gave them."""
+
+    completions: dict[str, Completion] = field(default_factory=dict)
+    cached: set[str] = field(default_factory=set)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    peak_memory_mb: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The cache of a run, and how it is used."""
+
+    cache: Cache
+    fresh: bool = False
+    allow_code: bool = False
+
+    def open(self, models: Sequence[ModelSpec]) -> CachedAdapter:
+        """One adapter for models that share a base."""
+        inner: Adapter = open_adapter(models, allow_code=self.allow_code)
+        return CachedAdapter(inner, self.cache, fresh=self.fresh)
+
+
+def generate(works: Sequence[Work], memory: Memory, progress: Progress) -> Answers:
+    """Ask every model all of its cells' requests; returns when all are answered or failed.
+
+    Raises Interrupted on Ctrl-C, with a count of what is safe in the cache, and ModelError if a
+    model cannot be loaded.
+    """
+    answers = Answers()
+    total = sum(len(work.requests) for work in works)
+    try:
+        for models in by_base(works):
+            adapter = memory.open(models)
+            try:
+                for model in models:
+                    _ask(adapter, model, _requests(works, model), answers, progress)
+            finally:
+                adapter.close()
+    except KeyboardInterrupt:
+        done = len(answers.completions)
+        raise Interrupted(
+            f"interrupted: {done} of {total} answers are kept; "
+            "run the same command again to go on from there"
+        ) from None
+    return answers
+
+
+def by_base(works: Iterable[Work]) -> list[list[ModelSpec]]:
+    """Models in order of appearance, those that share a base together."""
+    groups: dict[str, dict[str, ModelSpec]] = {}
+    for work in works:
+        model = work.cell.model
+        groups.setdefault(load_key(model), {}).setdefault(model.model, model)
+    return [list(group.values()) for group in groups.values()]
+
+
+def _ask(
+    adapter: CachedAdapter,
+    model: ModelSpec,
+    requests: Sequence[Request],
+    answers: Answers,
+    progress: Progress,
+) -> None:
+    answers.fingerprints[model.model] = adapter.fingerprint(model)
+    progress.start(model.model, len(requests))
+    wanted = {request.id for request in requests}
+    for batch in adapter.complete(model, requests):
+        answers.completions.update((done.id, done) for done in batch)
+        progress.advance(batch, cached=bool(batch) and batch[0].id in adapter.hits)
+    unanswered = wanted - answers.completions.keys()
+    if unanswered:
+        raise RuntimeError(f"adapter of {model.model} left {len(unanswered)} requests unanswered")
+    answers.cached |= adapter.hits & wanted
+    answers.peak_memory_mb[model.model] = peak_memory_mb()
+    answers.notes[model.model] = tuple(getattr(adapter.inner, "notes", ()))
+    progress.finish(answers.notes[model.model])
+
+
+def _requests(works: Iterable[Work], model: ModelSpec) -> list[Request]:
+    return [r for work in works if work.cell.model.model == model.model for r in work.requests]
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory of this process so far, in MB (10^6 bytes); CUDA's peak if larger."""
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak *= 1 if sys.platform == "darwin" else 1024
+    torch = sys.modules.get("torch")
+    cuda: Callable[[], float] | None = None
+    if torch is not None and torch.cuda.is_available():
+        cuda = torch.cuda.max_memory_allocated
+    return max(peak, cuda() / 1e6 if cuda else 0.0)

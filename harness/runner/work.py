@@ -1,0 +1,91 @@
+"""Cells to requests: what a run will ask, before any model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.collect.plan import Cell
+from harness.collect.specs import TaskSpec
+from harness.errors import CollectError, HarnessError, SpecError
+from harness.records import Request, Sample
+from harness.tasks.dataset import load_samples
+from harness.tasks.prompt import Prompt, make_requests
+
+
+@dataclass(frozen=True)
+class Work:
+    """A cell with its samples and its requests, which stand epoch by epoch within a sample."""
+
+    cell: Cell
+    samples: tuple[Sample, ...]
+    requests: tuple[Request, ...]
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How much of each cell is asked."""
+
+    limit: int | None = None
+    epochs: int = 1
+    seed: int | None = None
+
+
+def make_work(cells: Sequence[Cell], asking: Asking) -> list[Work]:
+    """Read the data and render the prompts of all cells.
+
+    Raises CollectError with every mistake of every task; nothing has been run by then.
+    """
+    errors: list[HarnessError] = []
+    works: list[Work] = []
+    rendered: dict[str, tuple[tuple[Sample, ...], tuple[Request, ...]]] = {}
+    for number, cell in enumerate(cells):
+        key = cell.task.model_dump_json() + str(cell.task.path)
+        try:
+            if key not in rendered:
+                rendered[key] = _render(cell.task, asking)
+        except CollectError as error:
+            errors += error.errors
+            rendered[key] = ((), ())
+        except HarnessError as error:
+            errors.append(error)
+            rendered[key] = ((), ())
+        samples, requests = rendered[key]
+        # ids are unique over the run, so that one call can answer all cells of a model
+        own = tuple(replace(request, id=f"{number}/{request.id}") for request in requests)
+        works.append(Work(cell, samples, own, asking.epochs))
+    if errors:
+        raise CollectError(list(dict.fromkeys(errors)))
+    return works
+
+
+def _render(task: TaskSpec, asking: Asking) -> tuple[tuple[Sample, ...], tuple[Request, ...]]:
+    judges = [score.judge for score in task.score if score.judge]
+    if judges:
+        raise SpecError(task.path, 0, f"judge '{judges[0]}': judges come with a later version")
+    if asking.seed is not None:
+        settings = replace(task.generate, seed=asking.seed)
+        task = _with_settings(task, settings)
+    samples = load_samples(task)[: asking.limit]
+    prompt = Prompt.of(task, few_shots(task))
+    return tuple(samples), tuple(make_requests(task, prompt, samples, asking.epochs))
+
+
+def few_shots(task: TaskSpec) -> list[Sample]:
+    """The solved examples in front of each prompt: the first of the train split."""
+    count = task.prompt.num_fewshot
+    if not count:
+        return []
+    shots = load_samples(task, task.data.train_split)[:count]
+    if len(shots) < count:
+        split = task.data.train_split
+        what = f"num_fewshot is {count}, and split '{split}' has {len(shots)} rows"
+        raise SpecError(task.path, 0, what)
+    return shots
+
+
+def _with_settings(task: TaskSpec, settings: object) -> TaskSpec:
+    changed = task.model_copy(update={"generate": settings})
+    changed.located(task.path, task.text, task.root)
+    return changed

@@ -1,0 +1,148 @@
+"""Prose about video anomaly detection: which sensors, models and limits go with which scene."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TypedDict
+
+from corpus.grammar import HERE, Sections, expand, rows, sections, upper_first
+
+
+class Entry(TypedDict):
+    """One domain of the glossary."""
+
+    domain: str
+    places: list[str]
+    anomalies: list[str]
+    sensors: list[str]
+    architectures: list[str]
+    fusion: list[str]
+    limits: list[str]
+    measures: list[str]
+
+
+_IN = (
+    "room ward aisle tunnel hall corridor kitchen garage lobby cell barn pen house tank yard bus "
+    "branch area laboratory hood bay park stairwell pond pool bunker depot bedroom farm basin"
+).split()
+_ON = (
+    "section runway staircase escalator line platform pasture belt scaffold road apron site ramp "
+    "stand walkway field ridge wall turbine lift tower barge"
+).split()
+_VERBS = ("runs ", "keeps ", "survives ", "works ")
+_CLAUSE = (" may ", " are ", " stays ", " confirm ", " flies ", " move ", " is ")
+
+
+def preposition(place: str) -> str:
+    """`in`, `on` or `at`, by the head noun of the place."""
+    words = place.split(" at ")[0].split(" through ")[0].split(" of ")[0].split()
+    if words[-1] in _IN:
+        return "in"
+    return "on" if words[-1] in _ON else "at"
+
+
+def limit_kind(limit: str) -> str:
+    """Which kind of sentence the limit fits into."""
+    if limit.startswith(_VERBS):
+        return "limit_verb"
+    if limit.startswith("robust "):
+        return "limit_robust"
+    return "limit_clause" if any(word in limit for word in _CLAUSE) else "limit_noun"
+
+
+def limit_clause(limit: str) -> str:
+    """The limit as a clause with subject and verb."""
+    kind = limit_kind(limit)
+    if kind == "limit_clause":
+        return limit
+    if kind == "limit_verb":
+        return f"the box {limit}"
+    if kind == "limit_robust":
+        return f"it must be {limit}"
+    return f"there is {limit}" if limit[:2] in ("a ", "an", "on") else f"we have {limit}"
+
+
+class AnomalyProse:
+    """Documents about the glossary's scenes."""
+
+    def __init__(self) -> None:
+        text = (HERE / "vad_glossary.json").read_text(encoding="utf-8")
+        self.glossary: list[Entry] = json.loads(text)
+        self.forms: Sections = sections("anomaly.txt")
+        self.concepts = rows("research.txt")
+
+    def slots(self, rng: random.Random) -> dict[str, str]:
+        """Words for one document, all of one domain."""
+        entry = rng.choice(self.glossary)
+        places = rng.sample(entry["places"], 3)
+        anomalies = rng.sample(entry["anomalies"], 3)
+        sensors = rng.sample(entry["sensors"], 3)
+        models = rng.sample(entry["architectures"], 3)
+        fusion = rng.sample(entry["fusion"], 2)
+        limits = rng.sample(entry["limits"], 2)
+        words = {"domain": entry["domain"], "in": preposition(places[0])}
+        for name, values in (
+            ("place", places),
+            ("anomaly", anomalies),
+            ("sensor", sensors),
+            ("arch", models),
+            ("fusion", fusion),
+            ("limit", limits),
+        ):
+            for number, value in enumerate(values, start=1):
+                words[name if number == 1 else f"{name}{number}"] = value
+        words["measure"] = rng.choice(entry["measures"])
+        words["limitclause"] = limit_clause(limits[0])
+        return words
+
+    def say(self, role: str, words: dict[str, str], rng: random.Random) -> str:
+        """One sentence of the role."""
+        if role == "explain":
+            return self.explain(words, rng)
+        if role == "limit":
+            role = limit_kind(words["limit"])
+        return expand(rng.choice(self.forms[role]), words, rng)
+
+    def explain(self, words: dict[str, str], rng: random.Random) -> str:
+        """What the document's model or sensor does, in general words."""
+        named = f"{words['arch']} {words['sensor']}".lower()
+        fits = [
+            row for row in self.concepts if row[0].removeprefix("a ").removeprefix("an ").lower() in named
+        ]
+        if not fits:
+            return expand(rng.choice(self.forms["training"]), words, rng)
+        return upper_first(rng.choice(rng.choice(fits)[1:]))
+
+    def detailed(self, rng: random.Random) -> str:
+        """A description of a system: scene first, then its parts in any order."""
+        words = self.slots(rng)
+        parts = ["sensor", "arch", "fusion", "limit", "explain", "training", "measure"]
+        rng.shuffle(parts)
+        keep = [part for part in parts if part in ("sensor", "arch")]
+        keep += [part for part in parts if part not in keep][: rng.randint(1, 4)]
+        if rng.random() < 0.5:
+            keep.sort(key=["sensor", "arch", "explain", "training", "fusion", "limit", "measure"].index)
+        else:
+            rng.shuffle(keep)
+        sentences = [self.say("opening", words, rng)]
+        sentences += [self.say(part, words, rng) for part in keep]
+        return " ".join(sentences)
+
+    def overview(self, rng: random.Random) -> str:
+        """Several facts about one domain, each list in one sentence."""
+        words = self.slots(rng)
+        count = rng.randint(2, 4)
+        return " ".join(
+            expand(form, words, rng) for form in rng.sample(self.forms["list"], count)
+        )
+
+    def question(self, rng: random.Random) -> str:
+        """A question about a scene and a fluent answer that says little."""
+        words = self.slots(rng)
+        vague = rng.sample(self.forms["vague"], rng.randint(2, 4))
+        sentences = [expand(form, words, rng) for form in vague]
+        if rng.random() < 0.3:
+            sentences.append(self.say(rng.choice(("arch", "sensor")), words, rng))
+        break_ = rng.choice((" ", " ", "\n"))
+        return self.say("question", words, rng) + break_ + " ".join(sentences)

@@ -1,0 +1,210 @@
+"""Pre-train `tiny-llama`, the embedded language model: python tools/pretrain_tiny_llama.py
+
+Writes adapters/tiny-llama/ (at most 6 MB). Everything is fixed: corpus seed, tokenizer, weights
+seed and the number of steps; the run stops by steps, never by time. One thread, so that the order
+of additions is the same on every run of one machine type.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from corpus.build import SEED, digest, documents
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "adapters" / "tiny-llama"
+VOCABULARY = 2048
+STEPS = 1400
+TOKENS_PER_STEP = 4096
+LEARNING_RATE = 3e-3
+WARMUP = 50
+LONG_FROM = 0.85
+"""Share of the steps after which sequences are 512 tokens long instead of 256."""
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}"
+    "{{ 'Assistant: ' + message['content'] + eos_token + '\\n' }}"
+    "{% elif message['role'] == 'user' %}{{ 'User: ' + message['content'] + '\\n' }}"
+    "{% else %}{{ message['content'] + '\\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+
+
+def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
+    """A byte-level BPE trained on the corpus; <s> is put in front of every text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=["<s>", "</s>", "<pad>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    core.train_from_iterator(texts, trainer)
+    core.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(
+                single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 0)]
+            ),
+        ]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        model_max_length=1024,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A Llama of 2.9 M parameters with random weights from the fixed seed."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(SEED)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        num_hidden_layers=4,
+        intermediate_size=512,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+        max_position_embeddings=1024,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config)
+
+
+class Stream:
+    """Endless token stream of the corpus, shuffled anew each epoch from the fixed seed."""
+
+    def __init__(self, texts: list[str], tokenizer: PreTrainedTokenizerFast) -> None:
+        eos = tokenizer.eos_token_id
+        self.encoded = [[*ids, eos] for ids in tokenizer(texts)["input_ids"]]
+        self.rng = random.Random(SEED)
+        self.buffer: list[int] = []
+        self.epochs = 0
+
+    def batch(self, rows: int, length: int) -> torch.Tensor:
+        """The next rows x length token ids."""
+        import torch
+
+        need = rows * length
+        while len(self.buffer) < need:
+            order = list(range(len(self.encoded)))
+            self.rng.shuffle(order)
+            self.buffer += [token for index in order for token in self.encoded[index]]
+            self.epochs += 1
+        taken, self.buffer = self.buffer[:need], self.buffer[need:]
+        return torch.tensor(taken).view(rows, length)
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """Linear warm-up, then a cosine down to nearly nothing."""
+    if step < WARMUP:
+        return LEARNING_RATE * (step + 1) / WARMUP
+    done = (step - WARMUP) / max(1, steps - WARMUP)
+    return LEARNING_RATE * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def make_optimizer(model: LlamaForCausalLM) -> torch.optim.Optimizer:
+    """AdamW with weight decay on matrices only."""
+    import torch
+
+    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
+    vectors = [weight for weight in model.parameters() if weight.dim() <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": 0.1},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.95))
+
+
+def train(model: LlamaForCausalLM, stream: Stream, steps: int) -> float:
+    """Train in place; the mean loss of the last 50 steps."""
+    import torch
+
+    optimizer = make_optimizer(model)
+    losses: list[float] = []
+    began = time.time()
+    model.train()
+    for step in range(steps):
+        length = 256 if step < LONG_FROM * steps else 512
+        ids = stream.batch(TOKENS_PER_STEP // length, length)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+        if step % 50 == 49:
+            mean = sum(losses[-50:]) / 50
+            print(f"step {step + 1}/{steps} loss {mean:.3f} {time.time() - began:.0f} s", flush=True)
+    return sum(losses[-50:]) / len(losses[-50:])
+
+
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
+    """Weights as bfloat16 safetensors, tokenizer without indentation."""
+    import torch
+
+    out.mkdir(parents=True, exist_ok=True)
+    model.eval().to(torch.bfloat16)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    path = out / "tokenizer.json"
+    # Indented JSON would cost 60 kB of the 6 MB.
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(
+        json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8"
+    )
+
+
+def main() -> None:
+    """Corpus, tokenizer, model, training, files."""
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--out", type=Path, default=OUT)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    texts = documents()
+    print(f"{len(texts)} documents, sha256 {digest(texts)}")
+    tokenizer = make_tokenizer(texts)
+    stream = Stream(texts, tokenizer)
+    print(f"{sum(map(len, stream.encoded))} tokens, vocabulary {len(tokenizer)}")
+    model = make_model(tokenizer)
+    print(f"{sum(weight.numel() for weight in model.parameters())} parameters")
+    loss = train(model, stream, arguments.steps)
+    save(model, tokenizer, arguments.out)
+    print(f"loss {loss:.3f}, {stream.epochs} epochs begun, saved to {arguments.out.name}")
+
+
+if __name__ == "__main__":
+    main()
