@@ -37,6 +37,13 @@ class HarnessError(Exception):
     exit_code: ExitCode = ExitCode.USAGE_ERROR
 
 
+def shown(where: Path | str) -> str:
+    """A file as a user in the present folder would write it: relative if it lies below."""
+    if isinstance(where, Path) and where.is_absolute() and where.is_relative_to(Path.cwd()):
+        return str(where.relative_to(Path.cwd()))
+    return str(where)
+
+
 class SpecError(HarnessError):
     """A mistake at a place in a file.
 
@@ -48,8 +55,8 @@ class SpecError(HarnessError):
     """
 
     def __init__(self, where: Path | str, line: int, what: str) -> None:
-        self.where, self.line, self.what = str(where), line, what
-        super().__init__(f"{where}:{line}: {what}" if line else f"{where}: {what}")
+        self.where, self.line, self.what = shown(where), line, what
+        super().__init__(f"{self.where}:{line}: {what}" if line else f"{self.where}: {what}")
 
 
 class CollectError(HarnessError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import time
 from pathlib import Path
@@ -24,10 +23,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "adapters" / "tiny-llama"
 VOCABULARY = 2048
-STEPS = 1400
-TOKENS_PER_STEP = 4096
-LEARNING_RATE = 3e-3
-WARMUP = 50
+STEPS = 2400
+TOKENS_PER_STEP = 2048
+MUON_LEARNING_RATE = 1.5e-2
+ADAM_LEARNING_RATE = 8e-3
+WARMUP = 30
+COOLDOWN = 0.6
+"""Share of the steps over which the learning rates fall."""
 LONG_FROM = 0.85
 """Share of the steps after which sequences are 512 tokens long instead of 256."""
 CHAT_TEMPLATE = (
@@ -122,51 +124,56 @@ class Stream:
         return torch.tensor(taken).view(rows, length)
 
 
-def learning_rate(step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine down to nearly nothing."""
-    if step < WARMUP:
-        return LEARNING_RATE * (step + 1) / WARMUP
-    done = (step - WARMUP) / max(1, steps - WARMUP)
-    return LEARNING_RATE * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+def schedule(step: int, steps: int) -> float:
+    """Factor of the learning rates: linear warm-up, flat, then linear down to 2 %."""
+    warm = min(1.0, (step + 1) / WARMUP)
+    down = min(1.0, (steps - step) / (COOLDOWN * steps))
+    return warm * max(0.02, down)
 
 
-def make_optimizer(model: LlamaForCausalLM) -> torch.optim.Optimizer:
-    """AdamW with weight decay on matrices only."""
+def make_optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the layers, AdamW for the embeddings and the norms.
+
+    Measured here: at equal processor time the loss that AdamW alone reaches in twice the time.
+    """
     import torch
 
-    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
-    vectors = [weight for weight in model.parameters() if weight.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": 0.1},
-        {"params": vectors, "weight_decay": 0.0},
+    inside = [w for name, w in model.named_parameters() if w.dim() == 2 and "embed" not in name]
+    rest = [w for name, w in model.named_parameters() if w.dim() != 2 or "embed" in name]
+    return [
+        torch.optim.Muon(
+            inside, lr=MUON_LEARNING_RATE, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
+        ),
+        torch.optim.AdamW(rest, lr=ADAM_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.01),
     ]
-    return torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.95))
 
 
 def train(model: LlamaForCausalLM, stream: Stream, steps: int) -> float:
-    """Train in place; the mean loss of the last 50 steps."""
+    """Train in place; the mean loss of the last 100 steps."""
     import torch
 
-    optimizer = make_optimizer(model)
+    optimizers = make_optimizers(model)
+    groups = [(group, group["lr"]) for each in optimizers for group in each.param_groups]
     losses: list[float] = []
     began = time.time()
     model.train()
     for step in range(steps):
         length = 256 if step < LONG_FROM * steps else 512
         ids = stream.batch(TOKENS_PER_STEP // length, length)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps)
+        for group, rate in groups:
+            group["lr"] = rate * schedule(step, steps)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = model(input_ids=ids, labels=ids).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        for each in optimizers:
+            each.step()
+            each.zero_grad()
         losses.append(loss.item())
-        if step % 50 == 49:
-            mean = sum(losses[-50:]) / 50
+        if step % 100 == 99:
+            mean = sum(losses[-100:]) / 100
             print(f"step {step + 1}/{steps} loss {mean:.3f} {time.time() - began:.0f} s", flush=True)
-    return sum(losses[-50:]) / len(losses[-50:])
+    return sum(losses[-100:]) / len(losses[-100:])
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
@@ -203,6 +210,17 @@ def main() -> None:
     print(f"{sum(weight.numel() for weight in model.parameters())} parameters")
     loss = train(model, stream, arguments.steps)
     save(model, tokenizer, arguments.out)
+    record = {
+        "corpus_sha256": digest(texts),
+        "seed": SEED,
+        "steps": arguments.steps,
+        "tokens_per_step": TOKENS_PER_STEP,
+        "documents": len(texts),
+        "corpus_tokens": sum(map(len, stream.encoded)),
+        "last_loss": round(loss, 4),
+    }
+    text = json.dumps(record, indent=1) + "\n"
+    (arguments.out / "training.json").write_text(text, encoding="utf-8")
     print(f"loss {loss:.3f}, {stream.epochs} epochs begun, saved to {arguments.out.name}")
 
 

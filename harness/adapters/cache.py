@@ -14,17 +14,17 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from harness.adapters.base import Adapter
 from harness.collect.specs import ModelSpec
 from harness.errors import Interrupted, StoreError
-from harness.records import Completion, Request
+from harness.records import Completion, GenerateSettings, Request
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS completions (key BLOB PRIMARY KEY, body TEXT, used INTEGER) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, body BLOB, used INTEGER) WITHOUT ROWID;
-"""
+_TABLE = "CREATE TABLE IF NOT EXISTS {} (key BLOB PRIMARY KEY, body, used INTEGER) WITHOUT ROWID"
+_TABLES = ("completions", "vectors")
+BUSY_SECONDS = 60.0  # how long a run waits for another that is writing
 CHUNK = 500  # keys in one SELECT; SQLite's limit of variables was 999 for long
 KEY_VERSION = 1  # raise it when the meaning of a key or a body changes
 _FIELDS = (
@@ -48,7 +48,7 @@ class CacheStats:
     vectors: int
     bytes: int
     oldest: float | None
-    """Unix time at which the longest unused row was last used."""
+    """Unix time at which the longest unused row was last used, to within a day."""
 
 
 def request_key(fingerprint: str, request: Request) -> bytes:
@@ -56,18 +56,22 @@ def request_key(fingerprint: str, request: Request) -> bytes:
 
     The seed of a greedy request is left out: it cannot change the reply.
     """
-    settings = asdict(request.settings)
-    if request.settings.temperature == 0:
-        settings["seed"] = 0
     prompt = (
         request.prompt
         if isinstance(request.prompt, str)
         else [[m.role, m.content] for m in request.prompt]
     )
     parts = [KEY_VERSION, fingerprint, request.output_type, prompt, request.continuations]
-    parts += [settings, request.media, request.epoch]
-    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    parts += [_settings_text(request.settings), request.media, request.epoch]
+    return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+@lru_cache(maxsize=1024)
+def _settings_text(settings: GenerateSettings) -> str:
+    known = asdict(settings)
+    if settings.temperature == 0:
+        del known["seed"]
+    return json.dumps(known, sort_keys=True)
 
 
 class Cache:
@@ -81,14 +85,31 @@ class Cache:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # WAL with NORMAL survives kill -9 of the process whole; FULL would only add an fsync
-            # a batch against a power cut, after which the lost batch is simply asked again
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(SCHEMA)
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"cannot open the cache {path}: {error}") from None
+        try:
+            self._set_up()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise StoreError(f"cannot open the cache {path}: {error}") from None
+
+    def _set_up(self) -> None:
+        # WAL with NORMAL survives kill -9 of the process whole; FULL would only add an fsync
+        # a batch against a power cut, after which the lost batch is simply asked again
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                break
+            except sqlite3.OperationalError as error:
+                # two runs that create the file at once: SQLite does not wait for this lock
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+        for name in _TABLES:
+            self._db.execute(_TABLE.format(name))
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Completion]:
         """The completions that are known, with id '' (a key does not know who asks)."""
@@ -105,25 +126,31 @@ class Cache:
 
     def stats(self) -> CacheStats:
         """Rows, bytes and age."""
-        count = {name: self._one(f"SELECT count(*) FROM {name}") for name in _TABLES}
+        rows = {name: int(self._one(f"SELECT count(*) FROM {name}") or 0) for name in _TABLES}
         oldest = [self._one(f"SELECT min(used) FROM {name}") for name in _TABLES]
         files = [self.path, self.path.with_name(self.path.name + "-wal")]
         size = sum(file.stat().st_size for file in files if file.exists())
         known = [float(value) for value in oldest if value is not None]
         return CacheStats(
-            self.path, count["completions"], count["vectors"], size, min(known, default=None)
+            self.path, rows["completions"], rows["vectors"], size, min(known, default=None)
         )
 
+    def unused(self, days: float) -> int:
+        """How many rows `prune` would delete."""
+        before = int(time.time() - days * 86400)
+        counts = (f"SELECT count(*) FROM {name} WHERE used <= {before}" for name in _TABLES)
+        return sum(int(self._one(count) or 0) for count in counts)
+
     def prune(self, unused_days: float) -> int:
-        """Delete what no run has used for so many days; returns the number of rows."""
+        """Delete what no run has used for so many days (0: all); returns the number of rows."""
         before = int(time.time() - unused_days * 86400)
         with self._guard():
             gone = sum(
                 self._db.execute(f"DELETE FROM {name} WHERE used <= ?", (before,)).rowcount
                 for name in _TABLES
             )
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._db.execute("VACUUM")
+            self._db.execute("VACUUM")  # writes the small new file into the WAL ...
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # ... which shrinks both
         return gone
 
     def close(self) -> None:
@@ -160,9 +187,9 @@ class Cache:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _one(self, statement: str) -> int:
+    def _one(self, statement: str) -> int | None:
         with self._guard():
-            value: int = self._db.execute(statement).fetchone()[0]
+            value: int | None = self._db.execute(statement).fetchone()[0]
         return value
 
     @contextmanager
@@ -200,11 +227,13 @@ class CachedAdapter:
     """An adapter that asks only for what the cache does not know.
 
     Requests with the same key are asked once: what determines the reply is equal, so the reply is.
-    ``fresh`` reads nothing and still remembers.
+    ``fresh`` reads nothing and still remembers. An adapter whose replies depend on a request's id
+    (``by_id``: recorded answers) is asked as it is: its replies do not belong to a prompt.
     """
 
     def __init__(self, inner: Adapter, cache: Cache, *, fresh: bool = False) -> None:
         self.inner, self._cache, self._fresh = inner, cache, fresh
+        self._by_id = bool(getattr(inner, "by_id", False))
         self.hits: set[str] = set()
         """Ids of the requests that were answered from memory."""
 
@@ -218,14 +247,21 @@ class CachedAdapter:
 
     def missing(self, model: ModelSpec, requests: Sequence[Request]) -> list[Request]:
         """The requests that the model would really be asked."""
-        keys = self._keys(model, requests)
-        known = {} if self._fresh else self._cache.get(list(dict.fromkeys(keys)))
-        return [r for key, r in zip(keys, requests, strict=True) if key not in known]
+        if self._by_id:
+            return list(requests)
+        first: dict[bytes, Request] = {}
+        for key, request in zip(self._keys(model, requests), requests, strict=True):
+            first.setdefault(key, request)
+        known = {} if self._fresh else self._cache.get(list(first))
+        return [request for key, request in first.items() if key not in known]
 
     def complete(
         self, model: ModelSpec, requests: Sequence[Request]
     ) -> Iterator[Sequence[Completion]]:
         """Known answers first, as one batch; then the inner adapter's batches, committed each."""
+        if self._by_id:
+            yield from self.inner.complete(model, requests)
+            return
         keys = self._keys(model, requests)
         known = {} if self._fresh else self._cache.get(list(dict.fromkeys(keys)))
         asking: dict[bytes, list[Request]] = {}
@@ -252,9 +288,6 @@ class CachedAdapter:
     def _keys(self, model: ModelSpec, requests: Sequence[Request]) -> list[bytes]:
         fingerprint = self.inner.fingerprint(model)
         return [request_key(fingerprint, request) for request in requests]
-
-
-_TABLES = ("completions", "vectors")
 
 
 def _body(done: Completion) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-
-from harness.errors import ExitCode, NothingCollected
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class RunArguments:
 
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
-@click.option("-m", "--model", required=True, metavar="NAME,...", help="Model cards to run.")
+@click.option("-m", "--model", default="", metavar="NAME,...", help="Model cards to run.")
 @click.option("-k", "keyword", default="", metavar="EXPR", help="Only cells whose name matches.")
 @click.option("--tags", default="", metavar="EXPR", help="Only tasks and models with these tags.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many samples a task.")
@@ -48,7 +45,7 @@ class RunArguments:
 @click.option("--cache", type=click.Path(path_type=Path), help="Cache file.")
 @click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards.")
 @click.option("--allow-outside", is_flag=True, help="Permit data outside the project.")
-def run(**arguments: object) -> None:
+def run(**arguments: object) -> int:
     """Run TASKs (names, files, folders or node ids) on models and store the results.
 
     Killed or interrupted, the same command goes on where it stopped. Exit code 0: every sample
@@ -57,14 +54,4 @@ def run(**arguments: object) -> None:
     """
     from harness.cli.session import execute
 
-    code = execute(RunArguments(**arguments))  # type: ignore[arg-type]
-    raise SystemExit(int(code))
-
-
-def selected_or_raise(count: int, words: Sequence[str]) -> None:
-    """An empty selection has an exit code of its own."""
-    if not count:
-        raise NothingCollected(f"nothing selected by {' '.join(words)}")
-
-
-__all__ = ["ExitCode", "RunArguments", "run", "selected_or_raise"]
+    return int(execute(RunArguments(**arguments)))  # type: ignore[arg-type]

@@ -17,6 +17,27 @@ from harness.records import GenerateSettings, OutputType
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Scalar = str | int | float | bool
 VARIANT_KEYS = ("prompt.", "generate.", "data.")
+"""Where the dotted keys of `variants` and of `--set` may point."""
+
+METRICS = (
+    "exact_match",
+    "includes",
+    "regex",
+    "choice",
+    "rouge_1",
+    "rouge_2",
+    "rouge_l",
+    "bleu",
+    "chrf",
+    "meteor",
+    "semantic_similarity",
+    "context_relevance",
+    "bertscore_f1",
+    "perplexity",
+    "token_count",
+    "format",
+)
+"""The metrics a task may name; harness/scorers/registry.py says what each of them is."""
 
 
 class Spec(BaseModel):
@@ -31,6 +52,7 @@ class FileSpec(Spec):
     _path: Path = PrivateAttr(default=Path("<memory>"))
     _text: str = PrivateAttr(default="")
     _root: Path = PrivateAttr(default=Path("."))
+    _allow_outside: bool = PrivateAttr(default=False)
 
     @property
     def path(self) -> Path:
@@ -47,9 +69,18 @@ class FileSpec(Spec):
         """The project (or library) the file belongs to; data may not lie outside it."""
         return self._root
 
-    def located(self, path: Path, text: str, root: Path) -> None:
+    @property
+    def allow_outside(self) -> bool:
+        """Whether the user allowed data outside the project (--allow-outside)."""
+        return self._allow_outside
+
+    def located(
+        self, path: Path, text: str, root: Path, *, allow_outside: bool | None = None
+    ) -> None:
         """Remember the origin; called once, by the reader."""
         self._path, self._text, self._root = path, text, root
+        if allow_outside is not None:
+            self._allow_outside = allow_outside
 
 
 # --------------------------------------------------------------------------- task
@@ -284,8 +315,9 @@ class RecipeSpec(FileSpec):
     base: str = Field(description="model card to start from")
     task: str = Field(description="task whose train split and prompt are used")
     model: Name = Field(description="name of the model card that is written at the end")
-    quantize: Literal["none", "int8", "nf4"] = "none"
-    double_quant: bool = True
+    quantize: Literal["none", "int8", "nf4"] = Field(
+        "none", description="weights of the base; nf4 is with double quantization"
+    )
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     seed: int = 0
     lora: LoraRecipe = LoraRecipe()

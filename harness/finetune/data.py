@@ -52,8 +52,8 @@ def load_splits(task: TaskSpec) -> Splits:
         if (sample.input, sample.target) in held_out:
             what = f"train sample '{sample.id}' stands in the test split too"
             raise DataError(task.path, 0, what)
-    validation = load_samples(task, task.data.validation_split) if task.data.validation_split else []
-    return Splits(tuple(train), tuple(validation))
+    name = task.data.validation_split
+    return Splits(tuple(train), tuple(load_samples(task, name)) if name else ())
 
 
 def make_rows(

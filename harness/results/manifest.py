@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,20 +21,6 @@ from harness.results.run import CellResult, ModelInfo, Run, ScorerInfo
 
 SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"
-PACKAGES = (
-    "tune-harness",
-    "torch",
-    "transformers",
-    "peft",
-    "bitsandbytes",
-    "accelerate",
-    "numpy",
-    "pyarrow",
-    "rouge-score",
-    "sacrebleu",
-    "rapidfuzz",
-    "sentence-transformers",
-)
 
 Record = TypeVar("Record")
 
@@ -157,7 +142,8 @@ def load(path: Path) -> Manifest:
         raise StoreError(f"{file}: is damaged: not JSON") from None
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise StoreError(f"{file}: written by a later version (schema {version}); update tune-harness")
+        what = f"written by a later version (schema {version}); update tune-harness"
+        raise StoreError(f"{file}: {what}")
     try:
         return _manifest(raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -170,28 +156,6 @@ def hash_samples(samples: Iterable[Sample]) -> str:
         json.dumps([one.id, one.input, one.target, one.choices, one.media]) for one in samples
     )
     return sha256("\n".join(rows).encode())
-
-
-def git_state(folder: Path) -> tuple[str, bool]:
-    """Commit of the project in a folder and whether files differ from it; ("", False) without."""
-    try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return commit, bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.SubprocessError):
-        return "", False
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the installed packages that an answer or a score can depend on."""
-    from importlib import metadata
-
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def sha256(data: bytes) -> str:
@@ -244,15 +208,7 @@ def _cell_record(cell: CellResult) -> CellRecord:
     )
 
 
-def _git(folder: Path, *words: str) -> str:
-    command = ["git", "-C", str(folder), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
-    return done.stdout.strip()
-
-
 def _utc(when: datetime) -> str:
-    from datetime import UTC
-
     return when.astimezone(UTC).isoformat(timespec="milliseconds")
 
 

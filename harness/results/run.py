@@ -1,8 +1,8 @@
 """What a run is made of before it is stored: plain records, no tables yet.
 
-    Run -> CellResult -> CompletionRow -> harness.records.Completion
-       |             `-> scores by scorer name, aligned with the completions
-       `-> ModelInfo, SpecText, StageRow
+Run -> CellResult -> CompletionRow -> harness.records.Completion
+   |             `-> scores by scorer name, aligned with the completions
+   `-> ModelInfo, SpecText, StageRow
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.collect.suggest import did_you_mean
 from harness.errors import StoreError
 from harness.results import manifest as manifests
 from harness.results.manifest import Manifest, Part
@@ -137,9 +138,12 @@ class RunReader:
         return self.manifest.run_id
 
     def table(
-        self, name: TableName, columns: Sequence[str] | None = None, cell: str | None = None
+        self,
+        name: TableName,
+        columns: Sequence[str] | None = None,
+        where: Mapping[str, str] | None = None,
     ) -> pa.Table:
-        """A table, or some of its columns, or the rows of one cell.
+        """A table, or some of its columns, or the rows ``where`` columns have certain values.
 
         Raises StoreError if the file is missing, cut short or damaged.
         """
@@ -147,12 +151,12 @@ class RunReader:
         import pyarrow.parquet as pq
 
         file = self.path / f"{name}.parquet"
-        filters = None if cell is None else [("cell", "=", cell)]
+        filters = [(column, "=", value) for column, value in (where or {}).items()]
         try:
             return pq.read_table(
                 file,
                 columns=None if columns is None else list(columns),
-                filters=filters,
+                filters=filters or None,
                 partitioning=None,
             )
         except FileNotFoundError:
@@ -211,22 +215,26 @@ def find_run(root: Path, text: str) -> RunReader:
     A model's name stands for the newest whole run with cells of that model. Raises StoreError if
     nothing or more than one run is meant.
     """
+    found = find_named(root, text) or newest_with(root, [text])
+    if found is not None:
+        return found
+    runs = whole_runs(root)
+    begun = [path.name for path in runs if text and path.name.startswith(text)]
+    if begun:
+        raise StoreError(f"'{text}' begins the names of {len(begun)} runs: {', '.join(begun[:5])}")
+    raise StoreError(_not_found(root, text, runs))
+
+
+def find_named(root: Path, text: str) -> RunReader | None:
+    """The run with this path, id, or unique beginning of an id, or the latest; None if none."""
     if _is_run(Path(text)):
         return read_run(Path(text))
     runs = whole_runs(root)
-    if text == "latest" and runs:
-        return read_run(runs[0])
+    if text == "latest":
+        return read_run(runs[0]) if runs else None
     exact = [path for path in runs if path.name == text]
     begun = exact or [path for path in runs if text and path.name.startswith(text)]
-    if len(begun) == 1:
-        return read_run(begun[0])
-    by_model = newest_with(root, [text])
-    if by_model is not None:
-        return by_model
-    if begun:
-        names = ", ".join(path.name for path in begun[:5])
-        raise StoreError(f"'{text}' begins the names of {len(begun)} runs: {names}")
-    raise StoreError(_not_found(root, text, runs))
+    return read_run(begun[0]) if len(begun) == 1 else None
 
 
 def newest_with(root: Path, models: Sequence[str]) -> RunReader | None:
@@ -265,8 +273,6 @@ def _age_key(path: Path) -> tuple[str, int]:
 
 
 def _not_found(root: Path, text: str, runs: Sequence[Path]) -> str:
-    import difflib
-
     if not runs:
         return f"no runs below {root}; 'harness run' makes one, --runs DIR names another folder"
     unfinished = root / text
@@ -278,6 +284,5 @@ def _not_found(root: Path, text: str, runs: Sequence[Path]) -> str:
             known.update(dict.fromkeys(RunReader(path).manifest.model_names))
         except StoreError:
             continue
-    close = difflib.get_close_matches(text, [*known, *(path.name for path in runs)], n=1)
-    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    hint = did_you_mean(text, [*known, *(path.name for path in runs)])
     return f"no run and no model '{text}' below {root}{hint}"

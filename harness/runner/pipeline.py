@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from harness.adapters.cache import request_key
 from harness.collect.plan import Cell
+from harness.collect.specs import TaskSpec
 from harness.records import Score
 from harness.results.run import Aggregate, CellResult, CompletionRow, Run, ScorerInfo
 from harness.runner.generate import Answers, Memory, Progress, generate
@@ -26,7 +28,7 @@ class Options:
 
     memory: Memory
     project: Path
-    asking: Asking = Asking()
+    asking: Asking
     settings: Mapping[str, str] = field(default_factory=dict)
     """The command's own words, for the manifest."""
 
@@ -69,15 +71,13 @@ def _result(scored: ScoredCell, answers: Answers) -> CellResult:
             key=request_key(fingerprint, request),
             cached=request.id in answers.cached,
         )
-        for sample, request, done in zip(
-            scored.samples, requests, scored.completions, strict=True
-        )
+        for sample, request, done in zip(scored.samples, requests, scored.completions, strict=True)
     ]
     return CellResult(
         cell_id=cell.id,
         cell_hash=cell.hash,
         task=cell.task.task,
-        task_hash=cell.task_hash,
+        task_hash=task_hash(cell.task),
         task_version=cell.task.version,
         model=cell.model.model,
         variant=",".join(f"{key}={value}" for key, value in cell.variant),
@@ -91,6 +91,11 @@ def _result(scored: ScoredCell, answers: Answers) -> CellResult:
 
 
 CORPUS: dict[str, Aggregate] = {"bleu": "bleu", "chrf": "chrf", "perplexity": "perplexity"}
+
+
+def task_hash(task: TaskSpec) -> str:
+    """Hash of a task as it ran: settings and variant applied, whoever answered."""
+    return hashlib.sha256(task.model_dump_json().encode()).hexdigest()
 
 
 def _info(scorer: Scorer, scores: Sequence[Score]) -> ScorerInfo:

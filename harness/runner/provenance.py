@@ -1,4 +1,4 @@
-"""Where a run comes from: git revision, package versions, spec texts, model cards."""
+"""Where a run comes from: git revision, package versions, spec texts and model cards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from harness.collect.specs import ModelSpec, TransformersModel
 from harness.results.run import ModelInfo, SpecText
 from harness.runner.generate import Answers
 from harness.runner.work import Work
+
 
 PACKAGES = (
     "tune-harness",

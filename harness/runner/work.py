@@ -9,6 +9,8 @@ from harness.collect.plan import Cell
 from harness.collect.specs import TaskSpec
 from harness.errors import CollectError, HarnessError, SpecError
 from harness.records import Request, Sample
+from harness.scorers.base import ScorerContext
+from harness.scorers.registry import make_scorer
 from harness.tasks.dataset import load_samples
 from harness.tasks.prompt import Prompt, make_requests
 
@@ -68,6 +70,8 @@ def _render(task: TaskSpec, asking: Asking) -> tuple[tuple[Sample, ...], tuple[R
         settings = replace(task.generate, seed=asking.seed)
         task = _with_settings(task, settings)
     samples = load_samples(task)[: asking.limit]
+    for score in task.score:  # a metric that cannot be computed is found before hours are spent
+        make_scorer(score, ScorerContext(output_type=task.output_type, root=task.root))
     prompt = Prompt.of(task, few_shots(task))
     return tuple(samples), tuple(make_requests(task, prompt, samples, asking.epochs))
 
@@ -86,6 +90,4 @@ def few_shots(task: TaskSpec) -> list[Sample]:
 
 
 def _with_settings(task: TaskSpec, settings: object) -> TaskSpec:
-    changed = task.model_copy(update={"generate": settings})
-    changed.located(task.path, task.text, task.root)
-    return changed
+    return task.model_copy(update={"generate": settings})

@@ -61,7 +61,7 @@ def meteor_value(answer: Words, reference: Words) -> float:
     precision, recall = len(matches) / len(answer), len(matches) / len(reference)
     mean = precision * recall / (ALPHA * precision + (1 - ALPHA) * recall)
     breaks = sum(after != (i + 1, j + 1) for (i, j), after in pairwise(matches))
-    penalty = GAMMA * ((breaks + 1) / len(matches)) ** BETA
+    penalty: float = GAMMA * ((breaks + 1) / len(matches)) ** BETA
     return (1 - penalty) * mean
 
 

@@ -1,4 +1,4 @@
-"""What all overlap metrics share: an answer against its reference, and against others' as control."""
+"""What all overlap metrics share: an answer against its reference, and against others'."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
+from functools import cache
 
 JOINERS = "\u200c\u200d"  # inside words of Persian and of Indic scripts
 
@@ -30,7 +30,7 @@ def rouge_words(text: str) -> list[str]:
     return text.lower().translate(_ROUGE_TABLE).split()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _spaced(char: str) -> str:
     """The character as it stands among words: itself, a space, or a word of its own."""
     if unicodedata.name(char, "").startswith(("CJK ", "HIRAGANA ", "KATAKANA ")):

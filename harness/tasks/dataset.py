@@ -5,28 +5,30 @@ A row is never dropped: what cannot become a sample is a DataError that names fi
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.collect.specs import DataSpec, TaskSpec
-from harness.errors import CollectError, DataError, HarnessError
+from harness.collect.suggest import did_you_mean
+from harness.errors import DataError, HarnessError
 from harness.records import LETTERS, Sample
+from harness.tasks.rows import (
+    READERS,
+    Place,
+    Placed,
+    Row,
+    hub_rows,
+    read_rows,
+    shown,
+    shown_path,
+    spec_line,
+    together,
+)
 
-Row = Mapping[str, object]
-MAX_ERRORS = 20  # of one file; the rest is counted
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a row stands, for messages."""
-
-    where: str
-    line: int
+MAX_COLUMNS = 12  # listed in a message
 
 
 def load_samples(task: TaskSpec, split: str | None = None) -> list[Sample]:
@@ -36,22 +38,38 @@ def load_samples(task: TaskSpec, split: str | None = None) -> list[Sample]:
     column, duplicate id, target that is not among the choices, no row in the split.
     """
     wanted = split or task.data.split
+    if task.output_type == "choices" and task.data.fields.choices is None:
+        raise DataError(task.path, spec_line(task), "'choices' needs data.fields.choices")
+    if task.data.path.startswith("hf://"):
+        where, rows = task.data.path, hub_rows(task, wanted)
+    else:
+        path = data_path(task)
+        where, rows = shown_path(path), _of_split(read_rows(path), shown_path(path), wanted)
+    samples = make_samples(task.data, rows)
+    if not samples:
+        raise DataError(where, 0, "no rows")
+    return samples
+
+
+def make_samples(spec: DataSpec, rows: Iterable[Placed]) -> list[Sample]:
+    """Rows of one split to samples, at most ``spec.limit``; rows without an id are numbered.
+
+    Raises DataError, or CollectError with the mistakes of all rows.
+    """
     samples: list[Sample] = []
     errors: list[HarnessError] = []
     seen: dict[str, Place] = {}
-    for place, row in _rows(task, wanted):
+    for place, row in rows:
         try:
-            sample = _sample(task.data, row, place, len(samples))
+            sample = _sample(spec, row, place, len(samples) + 1)
             _refuse_duplicate(sample.id, place, seen)
             samples.append(sample)
         except DataError as error:
             errors.append(error)
-        if task.data.limit and len(samples) >= task.data.limit:
+        if spec.limit and len(samples) >= spec.limit:
             break
     if errors:
-        raise _together(errors)
-    if not samples:
-        raise DataError(_shown(task), 0, f"no rows with split '{wanted}'")
+        raise together(errors)
     return samples
 
 
@@ -65,111 +83,53 @@ def data_hash(samples: Sequence[Sample]) -> str:
 
 
 def data_path(task: TaskSpec) -> Path:
-    """The file the rows are in: relative to the spec, and inside the project."""
-    path = (task.path.parent / task.data.path).resolve()
-    if not path.is_relative_to(task.root.resolve()):
-        raise DataError(task.path, 0, f"data path '{task.data.path}' lies outside the project")
+    """The file the rows are in: relative to the spec, and inside the project.
+
+    Links are followed before "inside" is judged. Raises DataError, also if there is no such file.
+    """
+    place, given = Place(str(task.path), spec_line(task)), shown(task.data.path)
+    try:
+        path = (task.path.parent / task.data.path).resolve()
+        inside, exists = path.is_relative_to(task.root.resolve()), path.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, links in a circle
+        raise place.error(f"data path '{given}' is not a path") from None
+    if not inside and not task.allow_outside:
+        raise place.error(f"data path '{given}' lies outside the project (see --allow-outside)")
+    if path.suffix.lower() not in READERS:
+        raise place.error(f"data file '{given}' is not one of {', '.join(READERS)}")
+    if not exists:
+        raise place.error(f"data file '{given}' does not exist{_neighbour(path)}")
     return path
 
 
-# --------------------------------------------------------------------------- rows
+def _neighbour(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f", nor does its folder{did_you_mean(path.parent.name, _names(path.parent.parent))}"
+    return did_you_mean(path.name, _names(path.parent))
 
 
-def _rows(task: TaskSpec, split: str) -> Iterator[tuple[Place, Row]]:
-    if task.data.path.startswith("hf://"):
-        yield from _hub_rows(task, split)
-        return
-    path = data_path(task)
-    readers = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
-    reader = readers.get(path.suffix)
-    if reader is None:
-        raise DataError(task.path, 0, f"data path '{task.data.path}' is not {', '.join(readers)}")
-    if not path.is_file():
-        raise DataError(task.path, 0, f"data file '{task.data.path}' does not exist")
-    for place, row in reader(path):
-        if row.get("split", split) == split:
+def _names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+
+
+def _of_split(rows: Iterable[Placed], where: str, split: str) -> Iterator[Placed]:
+    """Rows whose `split` column says so; all rows of a file without such a column."""
+    others: dict[str, None] = {}
+    found, split_column = False, None
+    for place, row in rows:
+        if split_column is None:
+            split_column = "split" in row
+        if split_column != ("split" in row):  # else such a row would stand in every split
+            raise place.error("some rows have a column 'split' and some have none")
+        own = _text(row["split"], "split", place) if split_column else split
+        if own == split:
+            found = True
             yield place, row
-
-
-def _jsonl(path: Path) -> Iterator[tuple[Place, Row]]:
-    """Every bad line of the file is reported, not only the first."""
-    errors: list[HarnessError] = []
-    good: list[tuple[Place, Row]] = []
-    for number, raw in enumerate(path.read_bytes().split(b"\n"), start=1):
-        if not raw.strip():
-            continue
-        place = Place(_short(path), number)
-        try:
-            row = json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
-        except UnicodeDecodeError as error:
-            errors.append(DataError(place.where, number, f"not UTF-8 at byte {error.start}"))
-        except json.JSONDecodeError as error:
-            what = f"not a JSON object: {error.msg} at column {error.colno}"
-            errors.append(DataError(place.where, number, what))
-        except RecursionError:
-            errors.append(DataError(place.where, number, "nested too deeply"))
         else:
-            if isinstance(row, dict):
-                good.append((place, row))
-            else:
-                what = f"a JSON object is needed, not {type(row).__name__}"
-                errors.append(DataError(place.where, number, what))
-    if errors:
-        raise _together(errors)
-    yield from good
-
-
-def _csv(path: Path) -> Iterator[tuple[Place, Row]]:
-    csv.field_size_limit(1 << 27)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            for row in reader:
-                place = Place(_short(path), reader.line_num)
-                if None in row or None in row.values():
-                    found = sum(v is not None for v in row.values()) + len(row.get(None) or ()) - (
-                        None in row
-                    )
-                    columns = len(reader.fieldnames or ())
-                    raise DataError(place.where, place.line, f"{found} values, {columns} columns")
-                yield place, row
-    except UnicodeDecodeError as error:
-        raise DataError(_short(path), 0, f"not UTF-8 at byte {error.start}") from None
-    except csv.Error as error:
-        raise DataError(_short(path), reader.line_num, f"not CSV: {error}") from None
-
-
-def _parquet(path: Path) -> Iterator[tuple[Place, Row]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(_short(path), 0, f"not Parquet: {str(error).splitlines()[0]}") from None
-    for number, row in enumerate(table.to_pylist(), start=1):
-        yield Place(_short(path), number), row
-
-
-def _hub_rows(task: TaskSpec, split: str) -> Iterator[tuple[Place, Row]]:
-    """Rows of hf://owner/name@revision; a split may be a slice such as ``train[:1000]``."""
-    import os
-
-    import datasets
-
-    name, _, revision = task.data.path.removeprefix("hf://").partition("@")
-    if os.environ.get("HF_HUB_OFFLINE") == "1":
-        datasets.config.HF_DATASETS_OFFLINE = True
-    try:
-        rows = datasets.load_dataset(
-            name, task.data.config, split=split, revision=revision or None
-        )
-    except Exception as error:  # every hub client has its own errors for "not there, no network"
-        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else ""
-        what = f"cannot load '{task.data.path}' split '{split}': {type(error).__name__} {reason}"
-        raise DataError(task.path, 0, what) from None
-    for number, row in enumerate(rows, start=1):
-        yield Place(task.data.path, number), row
+            others[own] = None
+    if others and not found:
+        hint = did_you_mean(split, others) or f" (splits: {shown(', '.join(others))})"
+        raise DataError(where, 0, f"no rows with split '{shown(split)}'{hint}")
 
 
 # --------------------------------------------------------------------------- a row
@@ -177,32 +137,46 @@ def _hub_rows(task: TaskSpec, split: str) -> Iterator[tuple[Place, Row]]:
 
 def _sample(spec: DataSpec, row: Row, place: Place, number: int) -> Sample:
     fields = spec.fields
-    choices = _texts(_column(row, fields.choices, place), fields.choices, place)
     target = _text(_column(row, fields.target, place), fields.target, place)
-    if choices:
+    choices: tuple[str, ...] = ()
+    if fields.choices:
+        choices = _texts(_column(row, fields.choices, place), fields.choices, place)
         target = _letter(target, choices, place)
-    cluster = row.get(fields.cluster) if fields.cluster else None
+    media: tuple[str, ...] = ()
+    if fields.media:
+        media = _paths(_column(row, fields.media, place), fields.media, place)
+    cluster = _column(row, fields.cluster, place) if fields.cluster else None
     return Sample(
-        id=_text(row[fields.id], fields.id, place) if fields.id in row else f"row-{number + 1}",
+        id=_id(spec, row, place, number),
         input=_text(_column(row, fields.input, place), fields.input, place),
         target=target,
         choices=choices,
-        media=_texts(_column(row, fields.media, place), fields.media, place),
-        cluster=None if cluster is None else str(cluster),
+        media=media,
+        cluster=None if cluster is None else _text(cluster, str(fields.cluster), place),
         row=row,
     )
 
 
-def _column(row: Row, name: str | None, place: Place) -> object:
-    if name is None:
-        return ()
-    if name not in row and "." in name:
+def _id(spec: DataSpec, row: Row, place: Place, number: int) -> str:
+    name = spec.fields.id
+    if name not in row and "id" not in spec.fields.model_fields_set:
+        return f"row-{number}"
+    text = _text(_column(row, name, place), name, place)
+    if not text.strip():
+        raise place.error(f"column '{name}' is empty")
+    return text
+
+
+def _column(row: Row, name: str, place: Place) -> object:
+    if name in row:
+        return row[name]
+    if "." in name:
         return _nested(row, name, place)
-    if name not in row:
-        close = get_close_matches(name, list(row), 1)
-        hint = f" (did you mean '{close[0]}'?)" if close else f" (columns: {', '.join(row)})"
-        raise DataError(place.where, place.line, f"no column '{name}'{hint}")
-    return row[name]
+    columns = [str(column) for column in row]
+    hint = did_you_mean(name, columns)
+    more = ", ..." if len(columns) > MAX_COLUMNS else ""
+    listed = shown(", ".join(columns[:MAX_COLUMNS]), 300)
+    raise place.error(f"no column '{name}'{hint or f' (columns: {listed}{more})'}")
 
 
 def _nested(row: Row, name: str, place: Place) -> object:
@@ -211,82 +185,67 @@ def _nested(row: Row, name: str, place: Place) -> object:
     for step in name.split("."):
         if isinstance(value, Mapping) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
             value = value[int(step)]
         else:
-            raise DataError(place.where, place.line, f"no column '{name}' (nothing at '{step}')")
+            keys = [str(key) for key in value] if isinstance(value, Mapping) else []
+            hint = did_you_mean(step, keys) or f" (nothing at '{step}')"
+            raise place.error(f"no column '{name}'{hint}")
     return value
 
 
 def _text(value: object, name: str, place: Place) -> str:
+    """Text as it is; a number as Python writes it. Null, true and NaN are nobody's answer."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         kind = "null" if value is None else type(value).__name__
-        raise DataError(place.where, place.line, f"column '{name}' holds {kind}, not text")
+        raise place.error(f"column '{name}' holds {kind}, not text")
+    if not math.isfinite(value):
+        raise place.error(f"column '{name}' holds {value}, not text")
     return str(value)
 
 
-def _texts(value: object, name: str | None, place: Place) -> tuple[str, ...]:
+def _texts(value: object, name: str, place: Place) -> tuple[str, ...]:
     """A list of texts; in CSV a list is written as JSON."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
+    if isinstance(value, str):
         try:
             value = json.loads(value)
-        except json.JSONDecodeError as error:
-            what = f"column '{name}' is not a JSON list: {error.msg}"
-            raise DataError(place.where, place.line, what) from None
-    if isinstance(value, str):
-        return (value,)
+        except ValueError:
+            value = None
     if not isinstance(value, list | tuple):
-        raise DataError(place.where, place.line, f"column '{name}' holds no list")
-    return tuple(_text(item, str(name), place) for item in value)
+        raise place.error(f"column '{name}' holds no list (in CSV: a JSON list)")
+    return tuple(_text(item, name, place) for item in value)
+
+
+def _paths(value: object, name: str, place: Place) -> tuple[str, ...]:
+    """One path, or a list of them."""
+    if isinstance(value, str) and not value.startswith("["):
+        return (value,)
+    return _texts(value, name, place)
 
 
 def _letter(target: str, choices: tuple[str, ...], place: Place) -> str:
     """The letter of the right choice: from a letter, or from the choice's own words."""
-    if len(choices) > len(LETTERS):
-        raise DataError(place.where, place.line, f"{len(choices)} choices; 26 are the limit")
+    if not 2 <= len(choices) <= len(LETTERS):
+        raise place.error(f"{len(choices)} choices; at least 2, at most {len(LETTERS)}")
     if len(set(choices)) < len(choices):
-        raise DataError(place.where, place.line, "two choices are the same")
+        raise place.error("two choices are the same")
     letters = LETTERS[: len(choices)]
     if target in choices:
         by_words = letters[choices.index(target)]
         if len(target) == 1 and target in letters and target != by_words:
             what = f"target '{target}' is both a letter and the words of choice {by_words}"
-            raise DataError(place.where, place.line, what)
+            raise place.error(what)
         return by_words
     if len(target) == 1 and target in letters:
         return target
-    what = f"target '{target[:40]}' is neither one of the choices nor a letter {letters[0]}-"
-    raise DataError(place.where, place.line, what + letters[-1])
-
-
-# --------------------------------------------------------------------------- errors
+    hint = did_you_mean(target, choices) or f" nor a letter A-{letters[-1]}"
+    raise place.error(f"target '{shown(target, 40)}' is not one of the choices{shown(hint)}")
 
 
 def _refuse_duplicate(sample_id: str, place: Place, seen: dict[str, Place]) -> None:
     if sample_id in seen:
         first = seen[sample_id].line
-        raise DataError(place.where, place.line, f"id '{sample_id}' stands in line {first} too")
+        raise place.error(f"id '{shown(sample_id, 40)}' stands in line {first} too")
     seen[sample_id] = place
-
-
-def _together(errors: Sequence[HarnessError]) -> HarnessError:
-    if len(errors) == 1:
-        return errors[0]
-    shown = list(errors[:MAX_ERRORS])
-    if len(errors) > MAX_ERRORS:
-        shown.append(HarnessError(f"... and {len(errors) - MAX_ERRORS} more bad rows"))
-    return CollectError(shown)
-
-
-def _shown(task: TaskSpec) -> str:
-    return task.data.path if task.data.path.startswith("hf://") else _short(data_path(task))
-
-
-def _short(path: Path) -> str:
-    """As the user would write it: relative to where they are, if that is shorter."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

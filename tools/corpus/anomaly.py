@@ -32,6 +32,28 @@ _ON = (
 ).split()
 _VERBS = ("runs ", "keeps ", "survives ", "works ")
 _CLAUSE = (" may ", " are ", " stays ", " confirm ", " flies ", " move ", " is ")
+_LAYOUTS = (
+    "{q} {a}",
+    "{q}\n{a}",
+    "Question: {q}\n{a}",
+    "Question: {q}\nAnswer: {a}",
+    "Question: {q}\nComment: {a}",
+    "Question: {q}\nThoughts: {a}",
+    "User: {q}\nAssistant: {a}",
+    "Problem: {q}\nIdea: {a}",
+    "Topic: {q}\nNotes: {a}",
+    "Request: {q}\nReply: {a}",
+)
+"""How a question and its prose answer stand together; never the layout of the task."""
+_ORDER = ("sensor", "arch", "explain", "training", "fusion", "limit", "measure")
+_PLANS = (
+    "Problem: {q}\nSystem: {a}",
+    "Task: {q}\nPlan: {a}",
+    "{q} {a}",
+    "Planned for {place}: {a}",
+    "Design against {anomaly}: {a}",
+    "{domain}, {place}: {a}",
+)
 
 
 def preposition(place: str) -> str:
@@ -114,20 +136,27 @@ class AnomalyProse:
             return expand(rng.choice(self.forms["training"]), words, rng)
         return upper_first(rng.choice(rng.choice(fits)[1:]))
 
-    def detailed(self, rng: random.Random) -> str:
-        """A description of a system: scene first, then its parts in any order."""
-        words = self.slots(rng)
-        parts = ["sensor", "arch", "fusion", "limit", "explain", "training", "measure"]
-        rng.shuffle(parts)
-        keep = [part for part in parts if part in ("sensor", "arch")]
-        keep += [part for part in parts if part not in keep][: rng.randint(1, 4)]
+    def system(self, words: dict[str, str], rng: random.Random) -> str:
+        """Sensor and model, and some more sentences about the system, in an order or in none."""
+        rest = ["fusion", "limit", "explain", "training", "measure"]
+        keep = ["sensor", "arch", *rng.sample(rest, rng.randint(1, 3))]
         if rng.random() < 0.5:
-            keep.sort(key=["sensor", "arch", "explain", "training", "fusion", "limit", "measure"].index)
-        else:
             rng.shuffle(keep)
-        sentences = [self.say("opening", words, rng)]
-        sentences += [self.say(part, words, rng) for part in keep]
-        return " ".join(sentences)
+        else:
+            keep.sort(key=_ORDER.index)
+        return " ".join(self.say(part, words, rng) for part in keep)
+
+    def detailed(self, rng: random.Random) -> str:
+        """A scene, then a system for it."""
+        words = self.slots(rng)
+        return f"{self.say('opening', words, rng)} {self.system(words, rng)}"
+
+    def plan(self, rng: random.Random) -> str:
+        """A system under a heading or after a question."""
+        words = self.slots(rng)
+        ask = self.say("question", words, rng)
+        text = rng.choice(_PLANS).format(q=ask, a=self.system(words, rng), **words)
+        return upper_first(text)
 
     def overview(self, rng: random.Random) -> str:
         """Several facts about one domain, each list in one sentence."""
@@ -140,9 +169,9 @@ class AnomalyProse:
     def question(self, rng: random.Random) -> str:
         """A question about a scene and a fluent answer that says little."""
         words = self.slots(rng)
-        vague = rng.sample(self.forms["vague"], rng.randint(2, 4))
+        vague = rng.sample(self.forms["vague"], rng.randint(3, 5))
         sentences = [expand(form, words, rng) for form in vague]
-        if rng.random() < 0.3:
+        if rng.random() < 0.4:
             sentences.append(self.say(rng.choice(("arch", "sensor")), words, rng))
-        break_ = rng.choice((" ", " ", "\n"))
-        return self.say("question", words, rng) + break_ + " ".join(sentences)
+        ask, reply = self.say("question", words, rng), " ".join(sentences)
+        return rng.choice(_LAYOUTS).format(q=ask, a=reply)

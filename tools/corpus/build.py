@@ -12,14 +12,16 @@ from corpus.general import EverydayProse, FactProse, ResearchProse
 SEED = 20261120
 FACT_ROUNDS = 24
 COUNTS = {
-    "detailed": 9000,
+    "detailed": 8000,
+    "plan": 4000,
     "overview": 1500,
-    "question": 4500,
+    "question": 4000,
     "mixed": 2500,
-    "answer": 3500,
-    "research": 2500,
-    "story": 4000,
-    "chat": 1200,
+    "answer": 4500,
+    "related": 3000,
+    "research": 1800,
+    "story": 2500,
+    "chat": 800,
 }
 """Documents of each kind; every fact besides gets FACT_ROUNDS documents of its own."""
 
@@ -31,10 +33,12 @@ def documents(seed: int = SEED) -> list[str]:
     research, everyday = ResearchProse(), EverydayProse()
     makers: dict[str, Callable[[random.Random], str]] = {
         "detailed": anomaly.detailed,
+        "plan": anomaly.plan,
         "overview": anomaly.overview,
         "question": anomaly.question,
         "mixed": facts.mixed,
         "answer": facts.answer,
+        "related": facts.related,
         "research": research.about,
         "story": everyday.story,
         "chat": everyday.chat,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import dataclass
 from typing import TypedDict
 
 from corpus.grammar import HERE, expand, rows, sections, upper_first
@@ -18,6 +19,9 @@ _FRAMES = (
     "The book says: {s}",
     "We learned this at school: {s}",
     "A simple fact: {s}",
+    "Topic: {t}\nFact: {s}",
+    "About {T}: {s}",
+    "A note on {T}, {t}: {s}",
 )
 _CONCEPT_QUESTIONS = (
     "What is {c}?",
@@ -55,12 +59,13 @@ class FactProse:
         for fact in self.facts:
             self.topics.setdefault(fact["topic"], []).append(fact)
         self.questions = rows("fact_questions.txt")
+        self.relations = read_relations()
 
     def about(self, fact: Fact, rng: random.Random) -> str:
         """One fact in two or three wordings."""
         sentences = rng.sample(fact["sentences"], rng.choice((1, 2, 3)))
         frame = rng.choice(_FRAMES)
-        return frame.format(s=" ".join(sentences))
+        return frame.format(s=" ".join(sentences), t=fact["subject"], T=fact["topic"])
 
     def mixed(self, rng: random.Random) -> str:
         """Three or four facts of one topic."""
@@ -73,9 +78,47 @@ class FactProse:
         return "\n\n".join(self._one_answer(rng) for _ in range(rng.randint(1, 3)))
 
     def _one_answer(self, rng: random.Random) -> str:
-        question, answer = rng.choice(self.questions)
+        if rng.random() < 0.4:
+            question, answer = rng.choice(self.questions)
+        else:
+            relation = rng.choice(self.relations)
+            x, answer = rng.choice(relation.pairs)
+            question = rng.choice(relation.questions).format(x=x)
         form = rng.choice(_FACT_ANSWERS)
         return form.format(q=question, a=answer, A=upper_first(answer))
+
+    def related(self, rng: random.Random) -> str:
+        """One or two facts of a relation, each in one or two wordings."""
+        relation = rng.choice(self.relations)
+        found = []
+        for x, y in rng.sample(relation.pairs, rng.choice((1, 1, 2))):
+            count = min(len(relation.sentences), rng.choice((1, 2)))
+            found += [s.format(x=x, y=y) for s in rng.sample(relation.sentences, count)]
+        return " ".join(upper_first(sentence) for sentence in found)
+
+
+@dataclass
+class Relation:
+    """Facts of one kind: sentences and questions with {x} and {y}, and the pairs."""
+
+    sentences: list[str]
+    questions: list[str]
+    pairs: list[tuple[str, str]]
+
+
+def read_relations() -> list[Relation]:
+    """Every relation of relations.txt: `s` sentence, `q` question, `=` pair."""
+    found = []
+    for lines in sections("relations.txt").values():
+        pairs = [tuple(part.strip() for part in line[2:].split("|")) for line in lines if line[0] == "="]
+        found.append(
+            Relation(
+                sentences=[line[2:] for line in lines if line[0] == "s"],
+                questions=[line[2:] for line in lines if line[0] == "q"],
+                pairs=[(x, y) for x, y in pairs],
+            )
+        )
+    return found
 
 
 class ResearchProse:

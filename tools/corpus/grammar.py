@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 Sections = dict[str, list[str]]
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
-_ARTICLE = re.compile(r"\b([Aa]) (?=[aei])")
+_ARTICLE = re.compile(r"\b([Aa]) (?=[aei]|o(?!ne)|umbr)")
 
 
 def sections(name: str) -> Sections:

@@ -1,0 +1,119 @@
+"""A loaded model as the rest of the adapter sees it: tokens in, logits out, keys and values kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from harness.adapters.kv import fill_prefix, new_cache
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import Cache, PreTrainedModel
+
+Support = Literal["padded", "equal"]
+ROWS = {"cpu": 64, "cuda": 256}
+"""Rows in one batch at most. On a CPU 64 was fastest of 16, 64 and 128 (shared/facts)."""
+STEP_TOKENS = {"cpu": 4096, "cuda": 32768}
+"""Prompt tokens in one forward pass at most, unless a single row has more."""
+LOGITS = 1 << 24
+"""Logits in memory at once, where several positions of a row are asked for."""
+
+
+@dataclass
+class Engine:
+    """A model and what must be known to run it.
+
+    ``support`` says what the model was found to bear: "padded" is left padding, keys and values
+    in our own buffers and rows that leave; "equal" is batches of equal length with the model's
+    own cache, for architectures with other state than keys and values.
+    """
+
+    model: PreTrainedModel
+    device: torch.device
+    support: Support
+    layers: int
+    vocab: int
+    window: int | None
+    eos: frozenset[int]
+    packs: bool
+    """Whether a (rows, 1, queries, columns) mask of our own is taken as it is."""
+
+    @property
+    def rows(self) -> int:
+        """Rows in one batch at most."""
+        return ROWS.get(self.device.type, ROWS["cpu"])
+
+    @property
+    def step_tokens(self) -> int:
+        """Prompt tokens in one forward pass at most."""
+        return STEP_TOKENS.get(self.device.type, STEP_TOKENS["cpu"])
+
+
+@dataclass
+class Context:
+    """Prompts that were read: their keys and values, and what is needed to go on.
+
+    ``mask`` is (rows, columns) bool: which columns are tokens. ``lengths`` is (rows,), the number
+    of tokens of each row. ``logits`` is (rows, vocabulary) float32, behind each row's last token.
+    """
+
+    cache: Cache
+    mask: torch.Tensor
+    lengths: torch.Tensor
+    logits: torch.Tensor
+
+
+def read_context(
+    engine: Engine, sequences: Sequence[Sequence[int]], prefix: Cache | None, room: int
+) -> Context:
+    """Read prompts of any lengths at once, left-padded.
+
+    ``prefix`` holds the keys and values of tokens that all of them begin with; they are not
+    computed again. Rows that are shorter than the longest re-read the prefix's end instead of
+    padding, so that columns stay next to each other. ``room`` is how many columns more to expect.
+    """
+    import torch
+
+    lengths = [len(sequence) for sequence in sequences]
+    shared = 0 if prefix is None else prefix.get_seq_length()
+    width = max(1, max(lengths) - shared)
+    past = [max(length - width, 0) for length in lengths]
+    cache = new_cache(engine.layers, max(past) + width + room)
+    if prefix is not None:
+        fill_prefix(cache, prefix, past)
+    rows = [[0] * (width - len(s)) + list(s[-width:]) for s in sequences]
+    ids = torch.tensor(rows, device=engine.device)
+    sizes = torch.tensor(lengths, device=engine.device)
+    columns = max(past) + width
+    mask = torch.arange(columns, device=engine.device) >= (columns - sizes)[:, None]
+    positions = torch.arange(width, device=engine.device) + (sizes - width)[:, None]
+    padded = min(lengths) < columns
+    output = engine.model(
+        input_ids=ids,
+        attention_mask=mask if padded else None,
+        position_ids=positions.clamp(min=0),
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return Context(cache, mask, sizes, output.logits[:, -1].float())
+
+
+def read_prefix(engine: Engine, ids: Sequence[int]) -> Cache:
+    """Keys and values of one sequence, to be the `prefix` of others; in steps, to save memory."""
+    import torch
+
+    cache = new_cache(engine.layers, len(ids))
+    for start in range(0, len(ids), engine.step_tokens):
+        step = torch.tensor([ids[start : start + engine.step_tokens]], device=engine.device)
+        positions = torch.arange(start, start + step.shape[1], device=engine.device)[None]
+        engine.model(
+            input_ids=step,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+    return cache

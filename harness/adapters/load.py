@@ -1,0 +1,159 @@
+"""A model card to a model in memory, and the LoRA that it is to wear."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.adapters.engine import Engine, Support
+from harness.adapters.locate import card_error, shown
+from harness.collect.specs import TransformersModel
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import BitsAndBytesConfig, PretrainedConfig, PreTrainedModel
+
+DEFAULT_LENGTH = 2048
+"""Context of a model whose configuration names none, as in lm-eval."""
+LENGTH_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars, warnings or log lines of the libraries; all restored afterwards."""
+    from transformers.utils import logging as hf_logging
+
+    bars = hf_logging.is_progress_bar_enabled()
+    disabled = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        hf_logging.disable_progress_bar()
+        logging.disable(logging.ERROR)
+        try:
+            yield
+        finally:
+            logging.disable(disabled)
+            if bars:
+                hf_logging.enable_progress_bar()
+
+
+def choose_device(card: TransformersModel) -> torch.device:
+    """The card's device; `auto` is the first of cuda, mps, cpu that this machine has."""
+    import torch
+
+    if card.device != "auto":
+        try:
+            return torch.device(card.device)
+        except RuntimeError:
+            raise card_error(card, f"device '{card.device}' is no device of torch") from None
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def load_model(card: TransformersModel, folder: Path) -> PreTrainedModel:
+    """The base model in evaluation mode on its device; safetensors only, nothing missing.
+
+    Raises ModelError, one line, if transformers cannot make a model of the folder.
+    """
+    from transformers import AutoModelForCausalLM
+
+    device = choose_device(card)
+    # without a device map the weights are first read to the CPU, which is where they stay
+    placement = {} if device.type == "cpu" and card.quantize == "none" else {"": device}
+    options: dict[str, Any] = {"device_map": placement} if placement else {}
+    if card.quantize != "none":
+        options["quantization_config"] = quantization(card)
+    try:
+        with quiet():
+            model, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=card.dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=card.trust_remote_code,
+                output_loading_info=True,
+                **options,
+            )
+    except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
+        cause = (str(error).splitlines() or [""])[0]
+        raise card_error(card, f"base '{card.base}' cannot be loaded: {cause}") from None
+    missing = sorted(report["missing_keys"])
+    if missing:
+        where = shown(folder)
+        what = f"{len(missing)} weights are missing in {where}, the first is {missing[0]}"
+        raise card_error(card, f"base '{card.base}': {what}")
+    loaded: PreTrainedModel = model.eval()
+    return loaded
+
+
+def quantization(card: TransformersModel) -> BitsAndBytesConfig:
+    """The card's `quantize` for bitsandbytes; NF4 with double quantization."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if card.quantize == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    compute = torch.bfloat16 if card.dtype == "auto" else getattr(torch, card.dtype)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+    )
+
+
+def make_engine(model: PreTrainedModel, eos: int | None) -> Engine:
+    """A loaded model with what the loops must know of it."""
+    config = model.config.get_text_config(decoder=True)
+    names = model.generation_config.eos_token_id if model.generation_config else None
+    listed = names if isinstance(names, list) else [names]
+    ends = frozenset(int(token) for token in [*listed, eos] if token is not None)
+    return Engine(
+        model=model,
+        device=next(model.parameters()).device,
+        support=_support(model, config),
+        layers=int(config.num_hidden_layers),
+        vocab=int(config.vocab_size),
+        window=_window(config),
+        eos=ends,
+        packs=config._attn_implementation == "sdpa",
+    )
+
+
+def context_length(card: TransformersModel, config: PretrainedConfig) -> int:
+    """The card's `max_length`, else what the configuration says that positions go up to."""
+    if card.max_length is not None:
+        return card.max_length
+    text = config.get_text_config(decoder=True)
+    found = [getattr(text, name, None) for name in LENGTH_NAMES]
+    return next((value for value in found if isinstance(value, int)), DEFAULT_LENGTH)
+
+
+def _window(config: PretrainedConfig) -> int | None:
+    """The sliding window of any of the layers."""
+    if "full_attention" in (kinds := set(getattr(config, "layer_types", None) or ())):
+        if kinds == {"full_attention"}:
+            return None
+    elif getattr(config, "use_sliding_window", True) is False:
+        return None
+    window = getattr(config, "sliding_window", None)
+    return int(window) if window else None
+
+
+def _support(model: PreTrainedModel, config: PretrainedConfig) -> Support:
+    """"padded" if all state is keys and values, and left padding is seen to change nothing."""
+    from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+    names = inspect.signature(model.forward).parameters
+    wanted = {"past_key_values", "position_ids", "attention_mask", "logits_to_keep"}
+    plain = {DynamicLayer, DynamicSlidingWindowLayer}
+    layers = {type(layer) for layer in DynamicCache(config=config).layers}
+    if not wanted <= set(names) or not layers <= plain or model._is_stateful:
+        return "equal"
+    return "padded"

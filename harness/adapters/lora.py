@@ -1,0 +1,167 @@
+"""LoRAs: whether one was made for this base, and putting it on and off in place."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.adapters.fingerprint import weights_digest
+from harness.adapters.load import quiet
+from harness.adapters.locate import (
+    HUB_ID,
+    cached_snapshot,
+    card_error,
+    local_folder,
+    weight_files,
+)
+from harness.collect.specs import TransformersModel
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+LORA_KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+PACKED = {"U8", "I8"}
+"""Types of weights that are quantized in the file, whose shapes say nothing."""
+Shape = tuple[str, tuple[int, ...]]
+
+
+class Wardrobe:
+    """The LoRAs of one base in memory: each is read once, and one or none is worn at a time.
+
+    peft is imported for the first LoRA only: it costs more than transformers itself.
+    """
+
+    def __init__(self, base: PreTrainedModel) -> None:
+        self._base = base
+        self._peft: PeftModel | None = None
+        self._names: dict[Path, str] = {}
+
+    def wear(self, card: TransformersModel, lora: Path | None) -> PreTrainedModel:
+        """The base with this LoRA switched on, or with all of them off.
+
+        Raises ModelError if peft does not find a place for every weight of the LoRA.
+        """
+        if lora is None:
+            if self._peft is not None:
+                self._peft.base_model.disable_adapter_layers()
+            return self._base
+        if lora not in self._names:
+            self._fit(card, lora)
+        assert self._peft is not None
+        self._peft.base_model.enable_adapter_layers()
+        self._peft.set_adapter(self._names[lora], inference_mode=True)
+        self._peft.eval()  # loading an adapter leaves its dropout in training mode
+        return self._base
+
+    def _fit(self, card: TransformersModel, lora: Path) -> None:
+        with quiet():
+            from peft import PeftConfig, PeftModel
+            from peft.utils import get_peft_model_state_dict
+            from safetensors import safe_open
+
+            name = f"lora{len(self._names)}"
+            config = PeftConfig.from_pretrained(str(lora))
+            config.inference_mode = True
+            try:
+                if self._peft is None:
+                    self._peft = PeftModel.from_pretrained(
+                        self._base, str(lora), adapter_name=name, config=config
+                    )
+                else:
+                    self._peft.load_adapter(str(lora), adapter_name=name, peft_config=config)
+            except (ValueError, RuntimeError, KeyError) as error:
+                cause = " ".join(str(error).split())[:300]
+                raise card_error(card, f"lora '{card.lora}' does not fit: {cause}") from None
+            placed = set(get_peft_model_state_dict(self._peft, adapter_name=name))
+            with safe_open(weight_files(lora)[0], "pt") as file:
+                stored = set(file.keys())
+        self._names[lora] = name
+        if placed != stored:
+            odd = sorted(placed ^ stored)[0]
+            raise card_error(
+                card,
+                f"lora '{card.lora}' does not fit base '{card.base}': "
+                f"{len(placed ^ stored)} weights have no counterpart, the first is {odd}",
+            )
+
+
+def check_lora(card: TransformersModel, base: Path, lora: Path) -> None:
+    """Raise ModelError unless the LoRA was made for this base; reads file headers only.
+
+    Its configuration must name the base (`_same_base` says how), and every pair of its matrices
+    must fit a weight of the base.
+    """
+    config = json.loads((lora / "adapter_config.json").read_text("utf-8"))
+    named = config.get("base_model_name_or_path")
+    if named and not _same_base(card, str(named), base):
+        raise card_error(
+            card, f"lora '{card.lora}' was made for base '{named}', not for '{card.base}'"
+        )
+    trouble = _misfit(_shapes(lora), _shapes(base), bool(config.get("fan_in_fan_out")))
+    if trouble:
+        raise card_error(card, f"lora '{card.lora}' does not fit base '{card.base}': {trouble}")
+
+
+def _same_base(card: TransformersModel, named: str, base: Path) -> bool:
+    """Whether the base that a LoRA names is the card's.
+
+    Hub ids must be equal. A folder must be the same one, or be called the same (it was moved, or
+    the LoRA comes from another machine), or hold the same weights.
+    """
+    if local_folder(card, card.base) is None and HUB_ID.fullmatch(named):
+        return named.lower() == card.base.lower()
+    folder = Path(named).expanduser()
+    folder = folder if folder.is_absolute() else card.root / folder
+    if folder.is_dir():
+        if folder.resolve() == base.resolve():
+            return True
+        return bool(weight_files(folder)) and weights_digest(folder) == weights_digest(base)
+    cached = cached_snapshot(named, "main") if HUB_ID.fullmatch(named) else None
+    if cached is not None and weight_files(cached):
+        return weights_digest(cached) == weights_digest(base)
+    return Path(named).name == Path(card.base).resolve().name
+
+
+def _misfit(lora: dict[str, Shape], base: dict[str, Shape], transposed: bool) -> str:
+    """Why the matrices of a LoRA do not fit; empty if they do."""
+    for key in sorted(lora):
+        match = LORA_KEY.fullmatch(key)
+        if match is None:
+            continue
+        module = match["module"]
+        found = _weight(base, module)
+        if found is None:
+            return f"the base has no module {module}"
+        kind, shape = found
+        if kind in PACKED or len(shape) != 2:
+            continue
+        wide, tall = shape if transposed else shape[::-1]
+        own = lora[key][1]
+        size = own[1] if match["side"] == "A" else own[0]
+        if size != (wide if match["side"] == "A" else tall):
+            return f"{key} is {list(own)}, the base's weight {list(shape)}"
+        if match["side"] == "A" and key.replace("lora_A", "lora_B") not in lora:
+            return f"{key} has no lora_B"
+    return ""
+
+
+def _weight(base: dict[str, Shape], module: str) -> Shape | None:
+    """The base's weight of a module; checkpoints may lack the outermost name ("transformer.")."""
+    for name in (module, module.partition(".")[2]):
+        if f"{name}.weight" in base:
+            return base[f"{name}.weight"]
+    return None
+
+
+def _shapes(folder: Path) -> dict[str, Shape]:
+    """(type, shape) of every tensor in a folder's safetensors, from their headers."""
+    shapes: dict[str, Shape] = {}
+    for file in weight_files(folder):
+        with file.open("rb") as stream:
+            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        header.pop("__metadata__", None)
+        shapes |= {key: (item["dtype"], tuple(item["shape"])) for key, item in header.items()}
+    return shapes

@@ -1,0 +1,187 @@
+"""Causal language models of transformers, base and LoRAs on one load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.adapters import fingerprint as prints
+from harness.adapters.batches import Group, Limits, in_batches, share_prefixes
+from harness.adapters.locate import locate_base, locate_lora
+from harness.adapters.prompts import Reader, Ready
+from harness.adapters.tokenizer import (
+    TextTokenizer,
+    auto_tokenizer,
+    load_tokenizer,
+    wrap_tokenizer,
+)
+from harness.collect.specs import ModelSpec, TransformersModel
+from harness.records import Completion, Request
+
+if TYPE_CHECKING:
+    from transformers import Cache, PreTrainedTokenizerBase
+
+    from harness.adapters.engine import Engine
+    from harness.adapters.loglik import Window
+    from harness.adapters.lora import Wardrobe
+
+NO_MEMORY = "out of memory, even alone in a batch"
+
+
+@dataclass
+class Loaded:
+    """One base in memory."""
+
+    engine: Engine
+    wardrobe: Wardrobe
+    tokenizer: PreTrainedTokenizerBase
+
+
+class TransformersAdapter:
+    """Serves models that share one base: loads it at the first request, switches LoRAs in place.
+
+    ``notes`` says what was noticed in passing and belongs into a report: double BOS, truncation.
+    """
+
+    def __init__(self, allow_code: bool = False) -> None:
+        self.allow_code = allow_code
+        self.notes: tuple[str, ...] = ()
+        self._loaded: Loaded | None = None
+
+    def fingerprint(self, model: ModelSpec) -> str:
+        """Hash of all that makes this model answer as it does; neither loads nor imports torch."""
+        return prints.fingerprint(_card(model), self.allow_code)
+
+    def count_tokens(self, model: ModelSpec, requests: Sequence[Request]) -> list[int]:
+        """Prompt tokens and continuation tokens of each request, before any truncation.
+
+        A request that cannot be encoded counts 0.
+        """
+        card = _card(model)
+        base, lora = self._folders(card)
+        reader = Reader(load_tokenizer(card, base, lora), max_length=0)
+        return [
+            0
+            if isinstance(item, Completion)
+            else len(item.ids) + sum(map(len, item.continuations))
+            for item in reader.encode(requests)
+        ]
+
+    def complete(
+        self, model: ModelSpec, requests: Sequence[Request]
+    ) -> Iterator[Sequence[Completion]]:
+        """Answer all requests; a batch is yielded as soon as it is whole."""
+        if not requests:
+            return
+        card = _card(model)
+        engine, tokenizer, max_length = self._wear(card)
+        reader = Reader(tokenizer, max_length)
+        items = list(reader.read(requests))
+        self.notes = reader.notes()
+        refused = [item for item in items if isinstance(item, Completion)]
+        if refused:
+            yield refused
+        ready = [item for item in items if isinstance(item, Ready)]
+        generating = [item for item in ready if item.request.output_type == "generate"]
+        scoring = [item for item in ready if item.request.output_type != "generate"]
+        yield from _generate(engine, tokenizer, generating, card.batch_tokens)
+        yield from _score(engine, scoring, max_length, card.batch_tokens)
+
+    def close(self) -> None:
+        """Free the memory of the base."""
+        import gc
+        import sys
+
+        self._loaded = None
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _folders(self, card: TransformersModel) -> tuple[Path, Path | None]:
+        base, lora = locate_base(card, self.allow_code), locate_lora(card)
+        return base.folder, None if lora is None else lora.folder
+
+    def _wear(self, card: TransformersModel) -> tuple[Engine, TextTokenizer, int]:
+        """Load the base if it is not, and put on the card's LoRA."""
+        base, lora = self._folders(card)
+        from harness.adapters.load import context_length, load_model, make_engine
+        from harness.adapters.lora import Wardrobe, check_lora
+
+        if lora is not None:
+            check_lora(card, base, lora)
+        if self._loaded is None:
+            loaded = auto_tokenizer(card, base)
+            network = load_model(card, base)
+            engine = make_engine(network, loaded.eos_token_id)
+            self._loaded = Loaded(engine, Wardrobe(network), loaded)
+        self._loaded.engine.model = self._loaded.wardrobe.wear(card, lora)
+        tokenizer = wrap_tokenizer(card, self._loaded.tokenizer, lora)
+        config = self._loaded.engine.model.config
+        return self._loaded.engine, tokenizer, context_length(card, config)
+
+
+def _generate(
+    engine: Engine, tokenizer: TextTokenizer, items: list[Ready], tokens: int
+) -> Iterator[list[Completion]]:
+    from harness.adapters.decode import generate
+
+    limits = Limits(engine.rows, tokens)
+    for group in _groups(engine, items):
+        prefix = _prefix(engine, group.shared and group.items[0].ids[: group.shared])
+
+        def run(batch: list[Ready], prefix: Cache | None = prefix) -> list[Completion]:
+            return generate(engine, tokenizer, batch, prefix)
+
+        for batch, done in in_batches(group.items, limits, lambda item: item.size, run):
+            yield done or [Completion.of_error(item.request, NO_MEMORY) for item in batch]
+
+
+def _score(
+    engine: Engine, items: list[Ready], max_length: int, tokens: int
+) -> Iterator[list[Completion]]:
+    from harness.adapters.loglik import score, windows
+
+    limits = Limits(engine.rows, min(tokens, engine.step_tokens))
+    pieces = [window for item in items for window in windows(item, max_length)]
+    for group in share_prefixes(pieces, lambda window: window.ids):
+        prefix = _prefix(engine, group.shared and group.items[0].ids[: group.shared])
+
+        def run(batch: list[Window], prefix: Cache | None = prefix) -> list[Completion]:
+            return score(engine, batch, prefix)
+
+        for batch, done in in_batches(group.items, limits, lambda window: window.size, run):
+            if done is None:
+                done = [one for window in batch for one in window.owner.fail(NO_MEMORY)]
+            if done:
+                yield done
+
+
+def _groups(engine: Engine, items: list[Ready]) -> list[Group[Ready]]:
+    """By shared beginnings; by length if the model bears no padding."""
+    if engine.support == "padded":
+        return share_prefixes(items, lambda item: item.ids)
+    by_length: dict[int, list[Ready]] = {}
+    for item in items:
+        by_length.setdefault(len(item.ids), []).append(item)
+    return [Group(by_length[length], 0) for length in sorted(by_length, reverse=True)]
+
+
+def _prefix(engine: Engine, ids: Sequence[int] | int) -> Cache | None:
+    """Keys and values of a group's shared beginning; None if nothing is shared."""
+    if not isinstance(ids, Sequence) or engine.support != "padded":
+        return None
+    import torch
+
+    from harness.adapters.engine import read_prefix
+
+    with torch.inference_mode():
+        return read_prefix(engine, ids)
+
+
+def _card(model: ModelSpec) -> TransformersModel:
+    if not isinstance(model, TransformersModel):
+        raise TypeError(f"{model.model} is not a transformers model")
+    return model

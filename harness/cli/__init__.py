@@ -1,0 +1,106 @@
+"""The command line: parse, call, print. One file a command, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from harness.errors import ExitCode, HarnessError
+
+COMMANDS = {
+    "collect": ("harness.cli.collect:collect", "Print the cells that a selection would run."),
+    "run": ("harness.cli.run:run", "Run tasks on models and store the results."),
+    "show": ("harness.cli.show:show", "Show a run: metrics, intervals, the worst samples."),
+    "compare": ("harness.cli.compare:compare", "Compare runs or models, paired by sample."),
+    "finetune": ("harness.cli.finetune:finetune", "Train a LoRA by a recipe."),
+    "cache": ("harness.cli.cache:cache", "What is remembered: statistics, pruning."),
+    "new": ("harness.cli.new:new", "Write a starter: a task, model card, judge or recipe."),
+    "schema": ("harness.cli.schema:schema", "Print the JSON Schema of a kind of file."),
+}
+"""Command -> where it is, and its line in `harness --help`, which imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands stand in the table above until they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from harness.collect.suggest import did_you_mean
+
+            ctx.fail(f"no command '{args[0]}'{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        import harness
+
+        click.echo(f"harness {harness.__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+def harness_group() -> None:
+    """A test runner for models: tasks are tests, metrics are what is asserted.
+
+    Exit codes: 0 all well, 1 something ran and did not pass, 2 interrupted (run it again to go
+    on), 3 a bug of ours, 4 a mistake in a file or on the command line, 5 nothing selected.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return the exit code; the only place where errors become output."""
+    try:
+        code = harness_group.main(arguments, prog_name="harness", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code) if isinstance(code, int) else ExitCode.OK
+    except HarnessError as error:
+        click.echo(str(error), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE_ERROR
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has seen enough; nothing can be told, and Python must not try
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.INTERRUPTED
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        return ExitCode.INTERNAL_ERROR

@@ -1,0 +1,188 @@
+"""What `harness run` does, in the order in which a user sees it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from harness.adapters.cache import Cache
+from harness.cli.progress import ClosableProgress, make_progress
+from harness.cli.run import RunArguments
+from harness.collect.library import Project
+from harness.collect.plan import Cell, make_plan
+from harness.collect.selection import select
+from harness.collect.tree import Collected, collect, default_models
+from harness.errors import (
+    CollectError,
+    ExitCode,
+    HarnessError,
+    Interrupted,
+    NothingCollected,
+    StoreError,
+)
+from harness.results.run import Run
+from harness.runner.generate import Memory, by_base
+from harness.runner.pipeline import Options, run
+from harness.runner.work import Asking, Work, make_work
+
+
+def execute(arguments: RunArguments) -> ExitCode:
+    """Plan, run, store and show; the exit code of the process."""
+    project = Project.here(allow_outside=arguments.allow_outside)
+    cells = _plan(arguments, project)
+    runs = arguments.runs or project.root / "runs"
+    cache = Cache(arguments.cache or cache_path(project.root))
+    memory = Memory(cache, fresh=arguments.fresh, allow_code=arguments.allow_code)
+    asking = Asking(arguments.limit, arguments.epochs, arguments.seed)
+    try:
+        if arguments.dry_run:
+            _say_what_would_run(make_work(cells, asking), memory)
+            return ExitCode.OK
+        _check_writable(runs)
+        options = Options(memory, project.root, asking, _words(arguments))
+        return _run(cells, options, runs)
+    finally:
+        cache.close()
+
+
+def cache_path(project: Path) -> Path:
+    """HARNESS_CACHE, or .harness/cache.sqlite in the project."""
+    named = os.environ.get("HARNESS_CACHE")
+    return Path(named) if named else project / ".harness" / "cache.sqlite"
+
+
+def _plan(arguments: RunArguments, project: Project) -> tuple[Cell, ...]:
+    """The selected cells; every mistake of every named file in one go."""
+    errors: list[HarnessError] = []
+    collected = Collected()
+    try:
+        collected = collect(arguments.tasks, project).check()
+    except CollectError as error:
+        errors += error.errors
+    except HarnessError as error:
+        errors.append(error)
+    models = []
+    for name in dict.fromkeys(filter(None, arguments.model.split(","))):
+        try:
+            models.append(project.get_model(name.strip()))
+        except CollectError as error:
+            errors += error.errors
+        except HarnessError as error:
+            errors.append(error)
+    if errors:
+        raise CollectError(errors)
+    chosen = tuple(models) or default_models(collected, project)[0]
+    cells = make_plan(collected.tasks, chosen, arguments.settings)
+    cells = select(collected.wanted(cells), arguments.keyword, arguments.tags)
+    if not cells:
+        raise NothingCollected("nothing selected: no cell matches")
+    return cells
+
+
+def _run(cells: tuple[Cell, ...], options: Options, runs: Path) -> ExitCode:
+    from harness.results.render import render
+    from harness.results.show import summary
+    from harness.results.store import read_run, write_run
+
+    tasks = len({cell.task.task for cell in cells})
+    models = len({cell.model.model for cell in cells})
+    click.echo(
+        f"running {len(cells)} cells: {_count(tasks, 'task')} x {_count(models, 'model')}", err=True
+    )
+    progress: ClosableProgress = make_progress()
+    try:
+        done = run(cells, options, progress)
+    except KeyboardInterrupt:  # while scoring: the answers are all in the cache
+        raise Interrupted(
+            "interrupted: all answers are kept; run the same command again to score them"
+        ) from None
+    finally:
+        progress.close()
+    folder = write_run(runs, done)
+    click.echo(render(summary(read_run(folder)), "table"))
+    return _verdict(done, folder)
+
+
+def _verdict(done: Run, folder: Path) -> ExitCode:
+    """The last line, and whether all samples were answered."""
+    failures = Counter(
+        row.completion.error
+        for cell in done.cells
+        for row in cell.completions
+        if row.completion.failed
+    )
+    shown = _near(folder)
+    if not failures:
+        click.echo(f"run {shown}")
+        return ExitCode.OK
+    total = sum(len(cell.completions) for cell in done.cells)
+    click.echo(f"run {shown}: {failures.total()} of {total} samples failed")
+    for error, count in failures.most_common(3):
+        click.echo(f"  {count} x {error}")
+    click.echo("  failed samples are asked again when you run the same command again")
+    return ExitCode.FAILED
+
+
+def _say_what_would_run(works: list[Work], memory: Memory) -> None:
+    """One line a cell: requests, how many are known, tokens in, tokens out at most."""
+    from tabulate import tabulate
+
+    rows = []
+    for models in by_base(works):
+        adapter = memory.open(models)
+        for work in works:
+            if work.cell.model.model not in {model.model for model in models}:
+                continue
+            rows.append([work.cell.task.task, work.cell.model.model, len(work.requests)])
+            try:
+                missing = adapter.missing(work.cell.model, work.requests)
+                tokens = sum(adapter.count_tokens(work.cell.model, missing))
+                out = sum(r.settings.max_new_tokens for r in missing if r.output_type == "generate")
+                rows[-1] += [len(work.requests) - len(missing), f"{tokens:,}", f"{out:,}"]
+            except HarnessError as error:
+                rows[-1] += ["?", "?", str(error)]
+        adapter.close()
+    names = ["task", "model", "requests", "cached", "tokens in", "tokens out, at most"]
+    right = ("left", "left", "right", "right", "right", "right")
+    click.echo(tabulate(rows, names, colalign=right, disable_numparse=True))
+    click.echo("dry run: nothing was asked")
+
+
+def _check_writable(runs: Path) -> None:
+    """Before hours are spent: can the run be stored at all?"""
+    probe = runs / f".probe-{os.getpid()}"
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StoreError(f"cannot write to {runs}: {error.strerror}") from None
+
+
+def _words(arguments: RunArguments) -> dict[str, str]:
+    words = {
+        "tasks": " ".join(arguments.tasks),
+        "model": arguments.model,
+        "keyword": arguments.keyword,
+        "tags": arguments.tags,
+        "limit": str(arguments.limit or ""),
+        "set": " ".join(arguments.settings),
+        "epochs": str(arguments.epochs),
+        "seed": str(arguments.seed if arguments.seed is not None else ""),
+        "fresh": "yes" if arguments.fresh else "",
+    }
+    return {name: value for name, value in words.items() if value}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _near(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

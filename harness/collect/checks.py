@@ -1,0 +1,305 @@
+"""What the shape of a spec cannot say: templates parse, metrics exist, data lies where it should.
+
+The checks look at plain data rather than at a spec, so that a file with a misspelt key and a broken
+template is told about both at once. What names another file (a baseline, a judge) is checked in
+harness/collect/tree.py, which knows the libraries.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.collect.shapes import (
+    Mistake,
+    setting_value,
+    shape,
+    unknown_setting,
+    with_setting,
+)
+from harness.collect.specs import METRICS, TaskSpec
+from harness.collect.suggest import did_you_mean, known_or_near
+from harness.collect.yamlio import Loc, Value, get_in
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+Data = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a data path starts (the spec's file), and the folder it may not leave, if any."""
+
+    path: Path
+    fence: Path | None
+
+
+NEEDS = {"regex": "pattern", "format": "pattern"}
+"""Metric -> the key it cannot do without."""
+ONLY_FOR = {
+    "pattern": ("regex", "format"),
+    "encoder": ("semantic_similarity", "context_relevance", "bertscore_f1"),
+    "layer": ("bertscore_f1",),
+}
+"""Key of a score entry -> the metrics for which it has a meaning."""
+HUB_PATH = re.compile(r"hf://[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
+
+
+def check(kind: str, data: Data, place: Place) -> Iterator[Mistake]:
+    """All mistakes of meaning in a spec's data."""
+    yield from _file_name(kind, data, place.path)
+    if kind == "task":
+        for find in (_templates, _scores, _gates):
+            yield from find(data)
+        yield from _data_path(data, place)
+        yield from _variants(data, place)
+    elif kind == "judge":
+        yield from _judge_template(data, place.path)
+
+
+def _file_name(kind: str, data: Data, path: Path) -> Iterator[Mistake]:
+    name, suffix = data.get(kind), f".{kind}.yaml"
+    if not path.name.endswith(suffix):
+        yield Mistake((), f"the file of a {kind} must be named <name>{suffix}")
+    elif isinstance(name, str) and path.name != name + suffix:
+        expected = path.name.removesuffix(suffix)
+        yield Mistake((kind,), f"'{kind}' must be '{expected}', the name of its file, not '{name}'")
+
+
+# --------------------------------------------------------------------------- templates
+
+
+def _templates(data: Data) -> Iterator[Mistake]:
+    places: list[Loc] = [("prompt", "template"), ("prompt", "target_template")]
+    messages = get_in(data, ("prompt", "messages"))
+    if isinstance(messages, list):
+        places += [("prompt", "messages", i, "content") for i in range(len(messages))]
+    for loc in places:
+        text = get_in(data, loc)
+        if isinstance(text, str):
+            yield from template_mistakes(text, loc)
+
+
+def template_mistakes(text: str, loc: Loc) -> Iterator[Mistake]:
+    """What is wrong with a Jinja template before any sample is seen."""
+    for line, what in _template_faults(text):
+        yield Mistake(loc, f"template: {what}", line)
+
+
+@functools.lru_cache(maxsize=256)
+def _template_faults(text: str) -> tuple[tuple[int, str], ...]:
+    from jinja2 import TemplateSyntaxError, nodes
+
+    environment = _environment()
+    try:
+        tree = environment.parse(text)
+    except TemplateSyntaxError as error:
+        return ((error.lineno, (error.message or "cannot be read").rstrip(".")),)
+    faults: list[tuple[int, str]] = []
+    kinds: Any = (nodes.Filter, nodes.Test, nodes.Getattr, nodes.Getitem, *_loads())
+    node: nodes.Node
+    for node in tree.find_all(kinds):
+        what = _node_fault(node, environment)
+        if what:
+            faults.append((node.lineno, what))
+    return tuple(faults)
+
+
+@functools.cache
+def _environment() -> ImmutableSandboxedEnvironment:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment()
+
+
+def _loads() -> tuple[type[object], ...]:
+    from jinja2 import nodes
+
+    return (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+
+
+def _node_fault(node: object, environment: ImmutableSandboxedEnvironment) -> str | None:
+    from jinja2 import nodes
+
+    if isinstance(node, nodes.Filter):
+        known = environment.filters
+        return None if node.name in known else _no_such("filter", node.name, list(known))
+    if isinstance(node, nodes.Test):
+        known_tests = environment.tests
+        return None if node.name in known_tests else _no_such("test", node.name, list(known_tests))
+    if isinstance(node, nodes.Getattr):
+        return _private(node.attr)
+    if isinstance(node, nodes.Getitem):
+        return _private(getattr(node.arg, "value", ""))
+    return f"{type(node).__name__.lower()} is not available here"
+
+
+def _no_such(what: str, name: str, known: list[str]) -> str:
+    return f"no {what} named '{name}'{did_you_mean(name, known)}"
+
+
+def _private(name: object) -> str | None:
+    if isinstance(name, str) and name.startswith("__"):
+        return f"'{name}' is not allowed (templates run in a sandbox)"
+    return None
+
+
+def _judge_template(data: Data, path: Path) -> Iterator[Mistake]:
+    name = data.get("template")
+    if not isinstance(name, str):
+        return
+    file = path.parent / name
+    if file.resolve().parent != path.parent.resolve():
+        yield Mistake(("template",), "'template' must be a file beside the judge's spec")
+    elif not file.is_file():
+        yield Mistake(("template",), f"no such file: '{name}'{_near_file(file)}")
+    else:
+        text = file.read_text(encoding="utf-8", errors="replace")
+        for line, what in _template_faults(text):
+            yield Mistake(("template",), f"{name}, line {line}: {what}")
+
+
+# --------------------------------------------------------------------------- scores and gates
+
+
+def _scores(data: Data) -> Iterator[Mistake]:
+    score = data.get("score")
+    entries = score if isinstance(score, list) else []
+    for number, raw in enumerate(entries):
+        entry: Value = {"metric": raw} if isinstance(raw, str) else raw
+        if not isinstance(entry, dict):
+            continue
+        loc: Loc = ("score", number)
+        if entry in [{"metric": e} if isinstance(e, str) else e for e in entries[:number]]:
+            yield Mistake(loc, "the same entry stands in 'score' twice")
+        yield from _metric(entry, data, loc, named=isinstance(raw, dict))
+
+
+def _metric(entry: Data, data: Data, loc: Loc, *, named: bool) -> Iterator[Mistake]:
+    metric, pattern = entry.get("metric"), entry.get("pattern")
+    place = (*loc, "metric") if named else loc
+    if isinstance(metric, str) and metric not in METRICS:
+        yield Mistake(place, f"unknown metric '{metric}'{known_or_near(metric, METRICS)}")
+        return
+    if isinstance(metric, str):
+        needed = NEEDS.get(metric)
+        if needed and entry.get(needed) is None:
+            yield Mistake(place, f"metric '{metric}' needs '{needed}'")
+        for key in entry:
+            if metric not in ONLY_FOR.get(key, (metric,)):
+                yield Mistake((*loc, key), f"'{key}' has no meaning for metric '{metric}'")
+    has_choices = get_in(data, ("data", "fields", "choices")) is not None
+    if metric == "choice" and data.get("output_type") != "choices" and not has_choices:
+        what = "metric 'choice' needs 'output_type: choices' or 'choices' in 'data.fields'"
+        yield Mistake(place, what)
+    if isinstance(pattern, str):
+        yield from _pattern(pattern, (*loc, "pattern"))
+
+
+def _pattern(pattern: str, loc: Loc) -> Iterator[Mistake]:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        at = f" at position {error.pos + 1}" if error.pos is not None else ""
+        yield Mistake(loc, f"'pattern' is not a regular expression: {error.msg}{at}")
+
+
+def _gates(data: Data) -> Iterator[Mistake]:
+    """A gate names what is scored; a metric may add to its name (`bleu`, `bleu[13a]`)."""
+    score, gates = data.get("score"), data.get("gate")
+    if not isinstance(score, list) or not isinstance(gates, list):
+        return
+    names = [
+        name
+        for entry in score
+        for name in ([entry] if isinstance(entry, str) else _names(entry))
+        if isinstance(name, str)
+    ]
+    for number, gate in enumerate(gates):
+        metric = gate.get("metric") if isinstance(gate, dict) else None
+        if isinstance(metric, str) and not any(metric.startswith(name) for name in names):
+            what = f"the gate's metric '{metric}' is not in 'score'{known_or_near(metric, names)}"
+            yield Mistake(("gate", number, "metric"), what)
+
+
+def _names(entry: Value) -> list[Value]:
+    return [entry.get("metric"), entry.get("judge")] if isinstance(entry, dict) else []
+
+
+# --------------------------------------------------------------------------- data
+
+
+def _data_path(data: Data, place: Place) -> Iterator[Mistake]:
+    where = get_in(data, ("data", "path"))
+    if isinstance(where, str):
+        what = data_path_fault(where, place)
+        if what:
+            yield Mistake(("data", "path"), what)
+
+
+def data_path_fault(where: str, place: Place) -> str | None:
+    """What is wrong with a data path; the hub is not asked."""
+    if where.startswith("hf://"):
+        return None if HUB_PATH.fullmatch(where) else f"'{where}' is not hf://owner/name@revision"
+    if "://" in where:
+        return f"data comes from a file or from hf://, not from '{where}'"
+    file = Path(os.path.realpath(place.path.parent / where))
+    if place.fence is not None and not file.is_relative_to(os.path.realpath(place.fence)):
+        return f"data paths may not leave the project: '{where}' (--allow-outside permits it)"
+    if not file.exists():
+        return f"no such file: '{where}'{_near_file(file)}"
+    return None if file.is_file() else f"'{where}' is a folder, not a file"
+
+
+def _near_file(file: Path) -> str:
+    try:
+        names = os.listdir(file.parent)
+    except OSError:
+        return ""
+    return did_you_mean(file.name, names)
+
+
+# --------------------------------------------------------------------------- variants
+
+
+def _variants(data: Data, place: Place) -> Iterator[Mistake]:
+    variants = data.get("variants")
+    for key, values in variants.items() if isinstance(variants, dict) else ():
+        what = unknown_setting(key)
+        if what:
+            yield Mistake(("variants", key), what)
+            continue
+        if not isinstance(values, list):
+            continue
+        if not values:
+            yield Mistake(("variants", key), f"variant '{key}' has no values")
+        for number, value in enumerate(values):
+            loc: Loc = ("variants", key, number)
+            if any(value == other and type(value) is type(other) for other in values[:number]):
+                yield Mistake(loc, f"variant '{key}' has the value {value!r} twice")
+            if isinstance(value, (str, int, float)):
+                for what in setting_faults(data, key, value, place):
+                    yield Mistake(loc, what)
+
+
+def setting_faults(data: Data, key: str, value: Value, place: Place) -> Iterator[str]:
+    """What is wrong with a setting that exists: its type, its range, its meaning."""
+    loc: Loc = tuple(key.split("."))
+    _, mistakes = shape(TaskSpec, with_setting(data, key, setting_value(key, value)))
+    here = [mistake for mistake in mistakes if mistake.loc[: len(loc)] == loc]
+    around = [mistake for mistake in mistakes if loc[: len(mistake.loc)] == mistake.loc]
+    if around and not here:  # 'template' beside 'messages', say; unless it was so before
+        here = [mistake for mistake in around if mistake not in shape(TaskSpec, data)[1]]
+    yield from (mistake.what for mistake in here)
+    if isinstance(value, str) and key.endswith("template"):
+        yield from (m.what for m in template_mistakes(value, loc))
+    if isinstance(value, str) and key == "data.path":
+        what = data_path_fault(value, place)
+        if what:
+            yield what

@@ -1,0 +1,110 @@
+"""What a recipe will do, before anything heavy is loaded; `--dry-run` prints it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.collect.specs import RecipeSpec, TaskSpec, TransformersModel
+from harness.errors import DataError, ModelError
+from harness.finetune.data import Splits, load_splits
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """A recipe with the card it starts from, the task it learns and the folder it writes.
+
+    The folder holds ``checkpoints/``, ``adapter/``, ``curve.parquet``, ``curve.svg``,
+    ``recipe.json`` and, written last, the model card.
+    """
+
+    recipe: RecipeSpec
+    base: TransformersModel
+    task: TaskSpec
+    splits: Splits
+    out: Path
+    allow_code: bool = False
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in one pass over the train split."""
+        train = self.recipe.train
+        rows = train.per_device_train_batch_size * train.gradient_accumulation_steps
+        return math.ceil(len(self.splits.train) / rows)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in all."""
+        train = self.recipe.train
+        if train.max_steps > 0:
+            return train.max_steps
+        return math.ceil(train.num_train_epochs * self.steps_per_epoch)
+
+    @property
+    def card(self) -> Path:
+        """The model card; its presence means that the training is whole."""
+        return self.out / f"{self.recipe.model}.model.yaml"
+
+    @property
+    def adapter(self) -> Path:
+        """The LoRA's folder."""
+        return self.out / "adapter"
+
+    def fingerprint(self) -> str:
+        """Hash of all that determines the weights: recipe, base card, prompt and rows."""
+        keys = {"recipe", "description", "model"}
+        parts = {
+            "recipe": self.recipe.model_dump(mode="json", exclude=keys),
+            "base": [self.base.base, self.base.revision, self.base.lora],
+            "prompt": self.task.prompt.model_dump(mode="json"),
+            "train": [[s.id, s.input, s.target] for s in self.splits.train],
+            "validation": [[s.id, s.input, s.target] for s in self.splits.validation],
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def lines(self) -> list[str]:
+        """The plan in words."""
+        lora, train, base = self.recipe.lora, self.recipe.train, self.base
+        rows = train.per_device_train_batch_size * train.gradient_accumulation_steps
+        quant = self.recipe.quantize
+        if quant == "nf4":
+            quant = "nf4 with double quantization"
+        return [
+            f"recipe      {self.recipe.recipe}: {self.recipe.description}".rstrip(": "),
+            f"base        {base.base} (card {base.model}, revision {base.revision})",
+            f"weights     {quant}, compute in {self.recipe.dtype}",
+            f"LoRA        r={lora.r} lora_alpha={lora.lora_alpha} on {_words(lora.target_modules)}",
+            f"data        {self.task.task} v{self.task.version}: {len(self.splits.train)} train, "
+            f"{len(self.splits.validation)} validation",
+            f"steps       {self.steps} ({self.steps_per_epoch} an epoch, {rows} rows each: "
+            f"batch {train.per_device_train_batch_size} x accumulation "
+            f"{train.gradient_accumulation_steps})",
+            f"optimizer   {train.optim}, learning_rate {train.learning_rate:g}, "
+            f"{train.lr_scheduler_type}, seed {self.recipe.seed}",
+            f"writes      {self.out}/adapter and the model card '{self.recipe.model}'",
+        ]
+
+
+def make_plan(
+    recipe: RecipeSpec, base: object, task: TaskSpec, out: Path, *, allow_code: bool = False
+) -> TrainPlan:
+    """Check that the recipe can be followed at all.
+
+    Raises ModelError if the base card is no transformers model or is a LoRA itself, DataError if
+    the splits are missing or overlap.
+    """
+    if not isinstance(base, TransformersModel):
+        raise ModelError(f"{recipe.path}: base '{recipe.base}' is not a transformers model")
+    if base.lora:
+        raise ModelError(f"{recipe.path}: base '{recipe.base}' is a LoRA; name its own base")
+    if task.output_type == "perplexity":
+        raise DataError(task.path, 0, "a perplexity task has no answers to learn")
+    return TrainPlan(recipe, base, task, load_splits(task), out, allow_code)
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,180 @@
+"""Scores of a cell to its metrics: one number with an interval, and everything left out counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.results import stats
+from harness.results.corpus import aggregate_of
+from harness.results.run import CellResult, MetricRow, ScorerInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+STATUS = {"ok": 0, "skipped": 1, "error": 2}
+_OK, _SKIPPED, _ERROR = STATUS["ok"], STATUS["skipped"], STATUS["error"]
+
+
+@dataclass(frozen=True)
+class ScoreColumns:
+    """Scores of one scorer on one cell as parallel columns, one entry for each completion.
+
+    ``detail`` is needed for corpus metrics only, and otherwise empty: its length may vary then.
+    """
+
+    samples: Sequence[str]
+    value: Sequence[float | None]
+    control: Sequence[float | None]
+    detail: Sequence[Sequence[float]]
+    status: Sequence[str]
+
+
+@dataclass(frozen=True)
+class SampleScores:
+    """Scores with the epochs of each sample averaged; one entry for each sample.
+
+    ``value`` and ``control`` are nan where there is none. ``detail`` has the sample's statistics
+    summed over epochs, or no columns. A sample with any failed epoch is failed as a whole: its
+    other epochs are those that happened to work, and no fair stand-in.
+    """
+
+    ids: list[str]
+    value: Floats
+    control: Floats
+    detail: Floats
+    status: NDArray[np.int8]
+
+    @property
+    def ok(self) -> NDArray[np.bool_]:
+        """Which samples stand in the mean."""
+        found: NDArray[np.bool_] = self.status == _OK
+        return found
+
+    def take(self, at: Sequence[int]) -> SampleScores:
+        """The samples at these places, in this order."""
+        places = list(at)
+        return SampleScores(
+            [self.ids[i] for i in places],
+            self.value[places],
+            self.control[places],
+            self.detail[places],
+            self.status[places],
+        )
+
+
+def cell_metrics(cell: CellResult, scorers: Sequence[ScorerInfo] | None = None) -> list[MetricRow]:
+    """One row for each scorer of the cell (or for those given)."""
+    clusters = {sample.id: sample.cluster for sample in cell.samples}
+    truncated = {row.sample for row in cell.completions if row.completion.truncated}
+    order = [row.sample for row in cell.completions]
+    rows = []
+    for info in cell.scorers if scorers is None else scorers:
+        scores = cell.scores[info.name]
+        columns = ScoreColumns(
+            order,
+            [score.value for score in scores],
+            [score.control for score in scores],
+            [score.detail for score in scores] if info.aggregate != "mean" else [],
+            [score.status for score in scores],
+        )
+        found = by_sample(columns)
+        groups = [clusters.get(sample) for sample in found.ids]
+        rows.append(_row(cell, info, found, groups, len(truncated)))
+    return rows
+
+
+def by_sample(columns: ScoreColumns) -> SampleScores:
+    """Average the epochs of each sample; samples stand in order of first appearance."""
+    import numpy as np
+
+    index: dict[str, int] = {}
+    at = np.array([index.setdefault(one, len(index)) for one in columns.samples], dtype=np.intp)
+    size = len(index)
+    value = np.array([np.nan if one is None else one for one in columns.value], dtype=np.float64)
+    control = np.array([np.nan if one is None else one for one in columns.control], dtype=float)
+    code = np.array([STATUS[one] for one in columns.status], dtype=np.int8)
+    code[(code == _OK) & ~np.isfinite(value)] = _ERROR  # a score that is no number is no score
+    status = np.zeros(size, dtype=np.int8)
+    np.maximum.at(status, at, code)
+    count = np.maximum(np.bincount(at, minlength=size), 1)
+    mean = np.bincount(at, np.where(code == _OK, value, 0.0), minlength=size) / count
+    mean[status != _OK] = np.nan
+    control_mean = np.bincount(at, control, minlength=size) / count
+    control_mean[status != _OK] = np.nan
+    detail = _sum_details(columns.detail, at, size)
+    detail[status != _OK] = 0.0
+    return SampleScores(list(index), mean, control_mean, detail, status)
+
+
+def summary(
+    scores: SampleScores, info: ScorerInfo, clusters: Sequence[str | None] | None
+) -> tuple[float | None, stats.Interval, float | None]:
+    """Value, interval and control of a metric over the samples that have a score.
+
+    The control is always a mean over samples, also beside a corpus metric.
+    """
+    import numpy as np
+
+    ok = scores.ok
+    if not ok.any():
+        return None, stats.Interval(None, None, "no samples"), None
+    known = np.isfinite(scores.control) & ok
+    control = float(scores.control[known].mean()) if known.any() else None
+    groups = clusters and [clusters[int(i)] for i in np.flatnonzero(ok)]
+    if info.aggregate == "mean":
+        values = scores.value[ok]
+        return float(values.mean()), stats.mean_interval(values, groups), control
+    counts, aggregate = scores.detail[ok], aggregate_of(info.aggregate)
+    value = float(aggregate(counts.sum(axis=0, keepdims=True))[0])
+    return value, _around(stats.corpus_interval(counts, aggregate, groups), value), control
+
+
+def _row(
+    cell: CellResult,
+    info: ScorerInfo,
+    scores: SampleScores,
+    clusters: Sequence[str | None],
+    n_truncated: int,
+) -> MetricRow:
+    value, interval, control = summary(scores, info, clusters)
+    return MetricRow(
+        cell=cell.cell_id,
+        task=cell.task,
+        model=cell.model,
+        variant=cell.variant,
+        metric=info.name,
+        value=value,
+        low=interval.low,
+        high=interval.high,
+        n=int(scores.ok.sum()),
+        n_error=int((scores.status == _ERROR).sum()),
+        n_skipped=int((scores.status == _SKIPPED).sum()),
+        n_truncated=n_truncated,
+        control=control,
+        method=interval.method,
+        higher_is_better=info.higher_is_better,
+    )
+
+
+def _sum_details(details: Sequence[Sequence[float]], at: NDArray[np.intp], size: int) -> Floats:
+    """Statistics by sample; failed completions have none and count as zeros."""
+    import numpy as np
+
+    width = max((len(one) for one in details), default=0)
+    if not width:
+        return np.zeros((size, 0))
+    zeros = (0.0,) * width
+    rows = np.array([one or zeros for one in details], dtype=np.float64)
+    return np.stack([np.bincount(at, column, minlength=size) for column in rows.T], axis=1)
+
+
+def _around(interval: stats.Interval, value: float) -> stats.Interval:
+    """A percentile interval that holds its own estimate, as small samples do not ensure."""
+    if interval.low is None or interval.high is None:
+        return interval
+    return stats.Interval(min(interval.low, value), max(interval.high, value), interval.method)

@@ -1,0 +1,258 @@
+"""Means and how sure they are: arrays in, small frozen records out.
+
+Everything is two-sided at 95 % unless told otherwise. Nothing here returns nan, and nothing
+returns an interval of zero width: where the data cannot bound a mean, low and high are None and
+``method`` says why. Resampling is seeded, so the same data give the same numbers.
+
+Sources: Wilson 1927 (JASA 22:209); Efron & Tibshirani 1993 ch. 12 (bootstrap-t); Miller 2024
+(arXiv 2411.00640, clustered standard errors); Bowyer et al. 2025 (arXiv 2503.01747, no normal
+approximation below a few hundred samples).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.intp]
+
+LEVEL = 0.95
+LARGE = 100  # from here on the t interval is as good as resampling (measured: facts, 2.2)
+SMALL = 8  # below, too few distinct resamples for bootstrap-t
+RESAMPLES = 2000
+DEGENERATE = "degenerate: no spread"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval; both ends are None if the data cannot give one."""
+
+    low: float | None
+    high: float | None
+    method: str
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval."""
+        return self.low is not None and self.high is not None
+
+    def excludes(self, value: float) -> bool:
+        """Whether the value lies outside; False for an unknown interval."""
+        return self.low is not None and self.high is not None and not self.low <= value <= self.high
+
+    def __neg__(self) -> Interval:
+        low = None if self.high is None else 0.0 - self.high
+        high = None if self.low is None else 0.0 - self.low
+        return Interval(low, high, self.method)
+
+
+# --------------------------------------------------------------------------- one sample
+
+
+def wilson(k: float, n: int, level: float = LEVEL) -> Interval:
+    """Wilson's score interval of the proportion k/n."""
+    if n == 0:
+        return Interval(None, None, "no samples")
+    z = normal_quantile(level)
+    p, spread = k / n, z * z / n
+    centre = (p + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(p * (1 - p) / n + spread / (4 * n))
+    # at the ends the exact bound is p itself; rounding must not move it past
+    low = 0.0 if k <= 0 else min(max(centre - half, 0.0), p)
+    high = 1.0 if k >= n else max(min(centre + half, 1.0), p)
+    return Interval(low, high, "wilson")
+
+
+def mean_interval(
+    values: Floats, clusters: Sequence[object] | None = None, level: float = LEVEL
+) -> Interval:
+    """The interval of a mean, by the method that suits the values.
+
+    Groups of more than one sample: clustered standard error. Values of 0 and 1 only: Wilson.
+    From 100 samples on: t. Fewer: bootstrap-t.
+    """
+    import numpy as np
+
+    values = np.asarray(values, dtype=np.float64)
+    groups = group_codes(clusters, len(values))
+    if len(values) < 2:
+        if len(values) and is_binary(values):
+            return wilson(float(values.sum()), 1, level)
+        return Interval(None, None, "one sample" if len(values) else "no samples")
+    if groups is not None:
+        return _clustered_mean(values, groups, level)
+    if is_binary(values):
+        return wilson(float(values.sum()), len(values), level)
+    return numeric_interval(values, level)
+
+
+def t_interval(values: Floats, level: float = LEVEL) -> Interval:
+    """Student's interval of the mean of at least two values with spread."""
+    n = len(values)
+    half = t_quantile(n - 1, level) * float(values.std(ddof=1)) / math.sqrt(n)
+    mean = float(values.mean())
+    return Interval(mean - half, mean + half, "t")
+
+
+def bootstrap_t(values: Floats, level: float = LEVEL, seed: int = 0) -> Interval:
+    """Studentised bootstrap interval of the mean of a few values with spread.
+
+    The resamples' t statistics take the place of Student's table, so that skew shows. A resample
+    without spread has no t statistic: if more than 1 % are such, the plain t interval is given.
+    """
+    import numpy as np
+
+    values = np.sort(values)  # the interval must not depend on the order of the samples
+    n, mean = len(values), float(values.mean())
+    drawn = values[np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))]
+    errors = drawn.std(axis=1, ddof=1) / math.sqrt(n)
+    live = errors > 1e-9 * float(values.std())
+    if n < SMALL or np.mean(~live) > 0.01:
+        return t_interval(values, level)
+    t = (drawn.mean(axis=1)[live] - mean) / errors[live]
+    low, high = np.quantile(t, [(1 - level) / 2, (1 + level) / 2])
+    error = float(values.std(ddof=1)) / math.sqrt(n)
+    return Interval(
+        min(mean - float(high) * error, mean), max(mean - float(low) * error, mean), "bootstrap-t"
+    )
+
+
+def clustered_error(values: Floats, groups: Ints) -> float:
+    """Standard error of the mean of samples that share groups.
+
+    Miller 2024, appendix A: sqrt(sum over groups of (sum of the group's residuals)^2) / n; times
+    sqrt(G / (G - 1)), so that groups of one give the usual standard error exactly.
+    """
+    import numpy as np
+
+    sums = np.bincount(groups, weights=values - values.mean())
+    count = len(sums)
+    return math.sqrt(float((sums**2).sum()) * count / (count - 1)) / len(values)
+
+
+def numeric_interval(values: Floats, level: float = LEVEL) -> Interval:
+    """bootstrap-t below 100 values, t from there on; no interval without spread."""
+    if is_flat(values):
+        return Interval(None, None, DEGENERATE)
+    return t_interval(values, level) if len(values) >= LARGE else bootstrap_t(values, level)
+
+
+def _clustered_mean(values: Floats, groups: Ints, level: float) -> Interval:
+    count, mean = int(groups.max()) + 1, float(values.mean())
+    if is_binary(values) and (is_flat(values) or count == 1):
+        found = wilson(mean * count, count, level)  # each group is one independent observation
+        return Interval(found.low, found.high, f"wilson, {count} clusters")
+    error = clustered_error(values, groups) if count > 1 else 0.0
+    if error <= 1e-12 * max(1.0, abs(mean)):
+        return Interval(None, None, f"{DEGENERATE}, {count} clusters")
+    half = t_quantile(count - 1, level) * error
+    return Interval(mean - half, mean + half, f"clustered t, {count} clusters")
+
+
+# --------------------------------------------------------------------------- corpus metrics
+
+
+def corpus_interval(
+    counts: Floats,
+    aggregate: Callable[[Floats], Floats],
+    clusters: Sequence[object] | None = None,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap over samples (or clusters) of a metric of summed statistics.
+
+    ``counts`` has a row of sufficient statistics for each sample; ``aggregate`` takes rows of
+    sums and returns one number for each.
+    """
+    counts = sum_groups(counts, group_codes(clusters, len(counts)))
+    if len(counts) < 2:
+        return Interval(None, None, "one sample" if len(counts) else "no samples")
+    return percentiles(aggregate(resampled_sums(counts, seed)), level, "bootstrap")
+
+
+def sum_groups(counts: Floats, groups: Ints | None) -> Floats:
+    """One row of statistics for each group."""
+    import numpy as np
+
+    if groups is None:
+        return counts
+    sums = np.zeros((int(groups.max()) + 1, counts.shape[1]))
+    np.add.at(sums, groups, counts)
+    return sums
+
+
+def resampled_sums(counts: Floats, seed: int) -> Floats:
+    """Sums of statistics over resampled samples, one row for each resample.
+
+    More than 5,000 samples are first summed in random groups, which are as exchangeable as the
+    samples are: the cost stops growing and the spread stays the same.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    if len(counts) > 5000:
+        starts = np.linspace(0, len(counts), 2500, endpoint=False).astype(np.intp)
+        counts = np.add.reduceat(counts[rng.permutation(len(counts))], starts, axis=0)
+    n = len(counts)
+    drawn = rng.integers(0, n, (RESAMPLES // 2, n)) + np.arange(RESAMPLES // 2)[:, None] * n
+    weights = np.bincount(drawn.ravel(), minlength=RESAMPLES // 2 * n).reshape(-1, n)
+    sums: Floats = weights.astype(np.float64) @ counts
+    return sums
+
+
+def percentiles(drawn: Floats, level: float, method: str) -> Interval:
+    """The middle ``level`` of what was drawn; no interval if it is a point or not finite."""
+    import numpy as np
+
+    low, high = (float(x) for x in np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]))
+    if not (math.isfinite(low) and math.isfinite(high)) or high - low <= 1e-12 * max(1, abs(high)):
+        return Interval(None, None, DEGENERATE)
+    return Interval(low, high, method)
+
+
+# --------------------------------------------------------------------------- small tools
+
+
+def normal_quantile(level: float = LEVEL) -> float:
+    """z with P(|Z| < z) = level."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def t_quantile(df: int, level: float = LEVEL) -> float:
+    """t with P(|T| < t) = level."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, (1 + level) / 2))
+
+
+def is_binary(values: Floats) -> bool:
+    """Whether all values are 0 or 1."""
+    return bool(((values == 0) | (values == 1)).all())
+
+
+def is_flat(values: Floats) -> bool:
+    """Whether there is no spread beyond what rounding makes."""
+    spread = float(values.max() - values.min())
+    return spread <= 1e-12 * max(1.0, float(abs(values).max()))
+
+
+def group_codes(clusters: Sequence[object] | None, n: int) -> Ints | None:
+    """Clusters as codes 0..G-1; None if every sample stands alone. A None is a group of its own."""
+    import numpy as np
+
+    if clusters is None or n == 0:
+        return None
+    if len(clusters) != n:
+        raise ValueError(f"{len(clusters)} clusters for {n} samples")
+    names = [object() if name is None else name for name in clusters]
+    codes: dict[object, int] = {}
+    found = np.array([codes.setdefault(name, len(codes)) for name in names], dtype=np.intp)
+    return found if len(codes) < n else None

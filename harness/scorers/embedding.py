@@ -1,0 +1,102 @@
+"""Texts -> sentence embeddings, each text once, remembered in the run's store.
+
+A row of the store is the encoder's limit in tokens if the text was longer (else 0) as a
+little-endian uint32, then the vector as little-endian float32. Rows are written a chunk at a
+time; the chunks are cut from the sorted list of *all* texts, so a run that was killed and
+started again computes the same batches, and the same last bits, as one that was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.scorers.base import VectorStore
+from harness.scorers.encoder import Encoder, key_of, quiet_loading
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DTYPE = "float32"
+BATCH, CHUNK = 32, 512
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Unit vectors of texts.
+
+    ``vectors`` has one row a text, ``place[text]`` is its row; ``limits`` has the encoder's limit
+    in tokens for a text that was cut there, else 0.
+    """
+
+    place: dict[str, int]
+    vectors: NDArray[np.float32]
+    limits: NDArray[np.uint32]
+
+
+def embed(texts: Collection[str], encoder: Encoder, store: VectorStore | None) -> Embedded:
+    """Embed texts that are not empty; torch is imported only if one is not in the store."""
+    import numpy as np
+
+    ordered = sorted(set(texts), key=lambda text: (len(text), text))
+    keys = {text: key_of("embedding 1", encoder.identity, DTYPE, text) for text in ordered}
+    rows = dict(store.get(list(keys.values()))) if store is not None else {}
+    for start in range(0, len(ordered), CHUNK):
+        chunk = ordered[start : start + CHUNK]
+        missing = [text for text in chunk if keys[text] not in rows]
+        if not missing:
+            continue
+        new = dict(zip([keys[text] for text in missing], encode(encoder, missing), strict=True))
+        if store is not None:
+            store.put(new)
+        rows.update(new)
+    raw = [rows[keys[text]] for text in ordered]
+    limits = np.array([int.from_bytes(row[:4], "little") for row in raw], np.uint32)
+    vectors = np.array([np.frombuffer(row, "<f4", offset=4) for row in raw], np.float32)
+    return Embedded({text: index for index, text in enumerate(ordered)}, vectors, limits)
+
+
+def encode(encoder: Encoder, texts: Sequence[str]) -> list[bytes]:
+    """Rows of texts, computed; normalised, in float32."""
+    import numpy as np
+
+    model = load(encoder.folder)
+    # half a surrogate pair is no text that a tokenizer takes
+    plain = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    vectors = model.encode(
+        plain,
+        batch_size=BATCH,
+        normalize_embeddings=True,
+        convert_to_numpy=True,
+        show_progress_bar=False,
+    )
+    limits = cut_at(plain, model.tokenizer, model.max_seq_length)
+    return [
+        limit.to_bytes(4, "little") + np.asarray(vector, "<f4").tobytes()
+        for limit, vector in zip(limits, vectors, strict=True)
+    ]
+
+
+def cut_at(texts: Sequence[str], tokenizer: Any, limit: int | None) -> list[int]:
+    """For each text the limit if it has more tokens than that (special ones included), else 0."""
+    if limit is None:
+        return [0] * len(texts)
+    tokens = tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+    return [limit if len(ids) > limit else 0 for ids in tokens]
+
+
+@lru_cache(maxsize=1)
+def load(folder: Path) -> Any:
+    """The SentenceTransformer in a folder, on the accelerator if there is one."""
+    from sentence_transformers import SentenceTransformer
+
+    with quiet_loading():
+        return SentenceTransformer(
+            str(folder),
+            local_files_only=True,
+            model_kwargs={"dtype": DTYPE, "use_safetensors": True},
+        )

@@ -1,0 +1,110 @@
+"""What tests of several rooms share: a user's project in a folder of its own, and the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test waits for a network that is not there
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores
+
+SUMS = """\
+task: sums
+version: 1
+tags: [text, arithmetic]
+data:
+  path: data/sums.jsonl
+  fields: {input: question, target: answer}
+prompt:
+  template: |
+    Question: {{ input }}
+    Answer:
+generate: {max_new_tokens: 8, stop: ["\\n"]}
+score: [exact_match, rouge_l]
+"""
+
+
+class UserProject:
+    """A folder as a user would have it, and the `harness` command in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, path: str, text: str) -> Path:
+        """Write a file below the project."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def write_rows(self, path: str, rows: Sequence[object]) -> Path:
+        """Write JSON lines below the project."""
+        return self.write(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def add_sums(self, count: int = 6) -> None:
+        """The task `sums` with so many rows."""
+        self.write("tasks/sums/sums.task.yaml", SUMS)
+        rows = [
+            {"id": f"s{n}", "question": f"What is {n} and {n + 1}?", "answer": str(2 * n + 1)}
+            for n in range(count)
+        ]
+        self.write_rows("tasks/sums/data/sums.jsonl", rows)
+
+    def add_replay(self, answers: dict[str, str], name: str = "recorded") -> None:
+        """A model whose answers were recorded."""
+        rows = [{"id": sample, "text": text} for sample, text in answers.items()]
+        self.write_rows(f"adapters/{name}.jsonl", rows)
+        card = f"model: {name}\nadapter: replay\npath: {name}.jsonl\n"
+        self.write(f"adapters/{name}.model.yaml", card)
+
+    def harness(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command as a process of its own, in the project's folder."""
+        return subprocess.run(
+            self.command(*words),
+            capture_output=True,
+            text=True,
+            cwd=self.root,
+            env=self.environment(**environment),
+            check=False,
+        )
+
+    def command(self, *words: str) -> list[str]:
+        """The command line of the process."""
+        return [sys.executable, "-m", "harness", *words]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of the process: ours, without what would point elsewhere."""
+        known = {k: v for k, v in os.environ.items() if k not in ("HARNESS_CACHE", "COLUMNS")}
+        return {**known, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **more}
+
+
+@pytest.fixture()
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UserProject:
+    """An empty project; the test runs in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HARNESS_CACHE", raising=False)
+    return UserProject(tmp_path)
+
+
+@pytest.fixture()
+def invoke(
+    project: UserProject, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """The command in this process: (exit code, stdout, stderr); fast, no import is repeated."""
+    from harness.cli import main
+
+    def call(*words: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = main(words)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    yield call
