@@ -62,7 +62,7 @@ class UserProject:
         """A model whose answers were recorded."""
         rows = [{"id": sample, "text": text} for sample, text in answers.items()]
         self.write_rows(f"adapters/{name}.jsonl", rows)
-        card = f"model: {name}\nadapter: replay\npath: {name}.jsonl\n"
+        card = f"model: {name}\nadapter: replay\ncompletions: ./{name}.jsonl\n"
         self.write(f"adapters/{name}.model.yaml", card)
 
     def harness(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "adapters" / "tiny-llama"
+Run = tuple[str, ...]
 
 PROMPTS = (
     "How can a fall be noticed in a hospital?",
@@ -49,21 +50,30 @@ def rows(path: str) -> list[dict[str, Any]]:
 
 
 def pairs(*splits: str) -> list[dict[str, Any]]:
-    return [row for row in rows("tasks/vad_approach/data/approaches.jsonl") if row["split"] in splits]
+    found = rows("tasks/vad_approach/data/approaches.jsonl")
+    return [row for row in found if row["split"] in splits]
 
 
 def words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
-def runs(text: str, length: int) -> set[str]:
-    """All runs of so many words, joined by a blank."""
+def runs(text: str, length: int) -> set[Run]:
+    """All runs of so many words."""
     found = words(text)
-    return {" ".join(found[i : i + length]) for i in range(len(found) - length + 1)}
+    return set(zip(*(found[start:] for start in range(length)), strict=False))
 
 
-def all_runs(texts: list[str], length: int) -> set[str]:
+def held_out_runs(length: int) -> set[Run]:
+    """All runs of the questions and approaches of validation and test."""
+    texts = [row[key] for row in pairs("validation", "test") for key in ("question", "approach")]
     return set().union(*(runs(text, length) for text in texts))
+
+
+def shared_with(texts: list[str], wanted: set[Run]) -> set[Run]:
+    """Which of the wanted runs, all of one length, occur in the texts."""
+    length = len(next(iter(wanted)))
+    return {run for text in texts for run in runs(text, length) & wanted}
 
 
 def flat(texts: list[str]) -> str:
@@ -91,39 +101,34 @@ def test_no_held_out_sentence_is_in_the_corpus(corpus: list[str]) -> None:
 
 
 def test_no_run_of_twelve_held_out_words_is_in_corpus_or_train_pairs(corpus: list[str]) -> None:
-    train = [f"{row['question']}\n{row['approach']}" for row in pairs("train")]
-    seen = all_runs(corpus + train, 12)
-    for row in pairs("validation", "test"):
-        assert runs(row["question"], 12) & seen == set()
-        assert runs(row["approach"], 12) & seen == set()
+    train = [row[key] for row in pairs("train") for key in ("question", "approach")]
+    assert shared_with(corpus + train, held_out_runs(12)) == set()
 
 
 def test_shared_runs_of_eight_words_are_phrases_of_the_glossary(corpus: list[str]) -> None:
     """Of eight held-out words in a row in the corpus, at most three are not a glossary phrase's."""
     known = glossary_runs()
-    seen = all_runs(corpus, 8)
-    for row in pairs("validation", "test"):
-        shared = (runs(row["question"], 8) | runs(row["approach"], 8)) & seen
-        assert {run for run in shared if words_outside(run, known) > 3} == set()
+    shared = shared_with(corpus, held_out_runs(8))
+    assert shared, "places and devices have long names; none shared means that the scan is broken"
+    assert {run for run in shared if words_outside(run, known) > 3} == set()
 
 
-def glossary_runs() -> set[str]:
+def glossary_runs() -> set[Run]:
     """Whole phrases of two words without their article, and runs of three words of any phrase."""
     entries = json.loads((ROOT / "tools/corpus/vad_glossary.json").read_text(encoding="utf-8"))
     phrases = [p for entry in entries for v in entry.values() if isinstance(v, list) for p in v]
-    bare = [words(re.sub(r"^(a|an|the) ", "", phrase)) for phrase in phrases]
-    return {" ".join(p) for p in bare if len(p) == 2} | all_runs(phrases, 3)
+    bare = [tuple(words(re.sub(r"^(a|an|the) ", "", phrase))) for phrase in phrases]
+    return {phrase for phrase in bare if len(phrase) == 2}.union(*(runs(p, 3) for p in phrases))
 
 
-def words_outside(run: str, known: set[str]) -> int:
+def words_outside(run: Run, known: set[Run]) -> int:
     """How many words of the run are in no known run of two or three words."""
-    found = run.split()
     inside: set[int] = set()
     for length in (2, 3):
-        for i in range(len(found) - length + 1):
-            if " ".join(found[i : i + length]) in known:
+        for i in range(len(run) - length + 1):
+            if run[i : i + length] in known:
                 inside |= set(range(i, i + length))
-    return len(found) - len(inside)
+    return len(run) - len(inside)
 
 
 def test_the_general_questions_are_not_in_the_corpus(corpus: list[str]) -> None:
@@ -189,7 +194,9 @@ def test_the_chat_template_puts_the_begin_token_once() -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(MODEL)
     text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": "Describe a lamp."}], tokenize=False, add_generation_prompt=True
+        [{"role": "user", "content": "Describe a lamp."}],
+        tokenize=False,
+        add_generation_prompt=True,
     )
     assert text == "<s>User: Describe a lamp.\nAssistant:"
     assert tokenizer.pad_token_id not in (tokenizer.eos_token_id, tokenizer.bos_token_id)

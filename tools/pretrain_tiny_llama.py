@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "adapters" / "tiny-llama"
 VOCABULARY = 2048
-STEPS = 2400
+STEPS = 2600
 TOKENS_PER_STEP = 2048
 MUON_LEARNING_RATE = 1.5e-2
 ADAM_LEARNING_RATE = 8e-3
@@ -172,7 +172,8 @@ def train(model: LlamaForCausalLM, stream: Stream, steps: int) -> float:
         losses.append(loss.item())
         if step % 100 == 99:
             mean = sum(losses[-100:]) / 100
-            print(f"step {step + 1}/{steps} loss {mean:.3f} {time.time() - began:.0f} s", flush=True)
+            seconds = time.time() - began
+            print(f"step {step + 1}/{steps} loss {mean:.3f} {seconds:.0f} s", flush=True)
     return sum(losses[-100:]) / len(losses[-100:])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,11 +26,16 @@ class GrowingLayer:
     is_initialized = True
     record_past = False
 
-    def __init__(self, room: int) -> None:
-        self._room = room
+    def __init__(self, rows: int, room: int) -> None:
+        self._rows, self._room = rows, room
+        self._slice = slice(0, rows)
         self.length = 0
         self.keys: torch.Tensor | None = None
         self.values: torch.Tensor | None = None
+
+    def at(self, rows: slice, length: int) -> None:
+        """Let the next `update` write these rows, behind so many columns."""
+        self._slice, self.length = rows, length
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
@@ -38,10 +44,10 @@ class GrowingLayer:
         start, end = self.length, self.length + key_states.shape[2]
         self.keys = self._fit(self.keys, key_states, end)
         self.values = self._fit(self.values, value_states, end)
-        self.keys[:, :, start:end] = key_states
-        self.values[:, :, start:end] = value_states
+        self.keys[self._slice, :, start:end] = key_states
+        self.values[self._slice, :, start:end] = value_states
         self.length = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        return self.keys[self._slice, :, :end], self.values[self._slice, :, :end]
 
     def keep(self, rows: torch.Tensor, skip: int) -> None:
         """Drop all rows but these, and the first ``skip`` columns of all."""
@@ -49,7 +55,7 @@ class GrowingLayer:
             return
         self.keys = self.keys[:, :, skip : self.length].index_select(0, rows)
         self.values = self.values[:, :, skip : self.length].index_select(0, rows)
-        self.length -= skip
+        self.at(slice(0, len(rows)), self.length - skip)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Columns that the next `query_length` tokens see, and the first column's number."""
@@ -64,46 +70,54 @@ class GrowingLayer:
         return -1
 
     def _fit(self, buffer: torch.Tensor | None, like: torch.Tensor, end: int) -> torch.Tensor:
-        if buffer is not None and buffer.shape[2] >= end:
+        _, heads, _, size = like.shape
+        if buffer is None:
+            # zeros, since masked columns that nobody wrote must be numbers: 0 * NaN is NaN
+            return like.new_zeros(self._rows, heads, max(end, self._room), size)
+        if buffer.shape[2] >= end:
             return buffer
-        rows, heads, _, size = like.shape
-        columns = max(end, self._room if buffer is None else int(end * GROWTH))
-        grown = like.new_empty(rows, heads, columns, size)
-        if buffer is not None:
-            grown[:, :, : self.length] = buffer[:, :, : self.length]
+        grown = like.new_empty(len(buffer), heads, int(end * GROWTH), size)
+        grown[:, :, : self.length] = buffer[:, :, : self.length]
         return grown
 
 
-def new_cache(layers: int, room: int) -> Cache:
-    """An empty cache of so many layers, with buffers for ``room`` columns at first."""
+def new_cache(layers: int, rows: int, room: int) -> Cache:
+    """An empty cache of so many layers and rows, with buffers for ``room`` columns at first."""
     from transformers.cache_utils import Cache, CacheLayerMixin
 
     CacheLayerMixin.register(GrowingLayer)
-    return Cache(layers=[GrowingLayer(room) for _ in range(layers)])  # type: ignore[misc]
+    return Cache(layers=[GrowingLayer(rows, room) for _ in range(layers)])  # type: ignore[misc]
+
+
+def place(
+    cache: Cache, rows: slice, start: int, prefix: Cache | None, lengths: Sequence[int]
+) -> None:
+    """Make ready for tokens of these rows from column ``start`` on.
+
+    The first ``lengths[i]`` columns of the one-row ``prefix`` are written in front of it, right-
+    aligned, into row i of ``rows``; what stands further left is to be masked.
+    """
+    import torch
+
+    width = max(lengths)
+    for index, layer in enumerate(cache.layers):
+        layer.at(rows, start - width)  # type: ignore[union-attr]
+        if prefix is None or width == 0:
+            continue
+        keys, values = prefix.layers[index].keys, prefix.layers[index].values
+        past = torch.tensor(lengths, device=keys.device)
+        columns = torch.arange(width, device=keys.device) - (width - past)[:, None]
+        columns = columns.clamp(min=0)
+        layer.update(keys[0][:, columns].transpose(0, 1), values[0][:, columns].transpose(0, 1))
+
+
+def use_all_rows(cache: Cache) -> None:
+    """Let the next tokens be written to all rows again."""
+    for layer in cache.layers:
+        layer.at(slice(0, None), layer.length)  # type: ignore[union-attr]
 
 
 def keep_rows(cache: Cache, rows: torch.Tensor, skip: int) -> None:
     """Drop all rows but these and the first ``skip`` columns, in every layer."""
     for layer in cache.layers:
         layer.keep(rows, skip)  # type: ignore[union-attr]
-
-
-def fill_prefix(cache: Cache, prefix: Cache, lengths: list[int]) -> None:
-    """Write the first ``lengths[i]`` columns of a one-row cache right-aligned into row i.
-
-    What stands to the left of them is to be masked.
-    """
-    import torch
-
-    width = max(lengths)
-    if width == 0:
-        return
-    for layer, source in zip(cache.layers, prefix.layers, strict=True):
-        keys, values = source.keys, source.values
-        device = keys.device
-        past = torch.tensor(lengths, device=device)
-        columns = torch.arange(width, device=device) - (width - past)[:, None]
-        columns = columns.clamp(min=0)
-        layer.update(
-            keys[0][:, columns].transpose(0, 1), values[0][:, columns].transpose(0, 1)
-        )

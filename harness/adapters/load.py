@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import inspect
 import logging
 import warnings
@@ -40,6 +41,19 @@ def quiet() -> Iterator[None]:
             logging.disable(disabled)
             if bars:
                 hf_logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """No garbage collection meanwhile: it takes a fifth of the import of torch and transformers,
+    and there is nothing to collect."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def choose_device(card: TransformersModel) -> torch.device:

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.adapters.decode import NOT_FINITE
-from harness.adapters.engine import LOGITS, Context, Engine, read_context
+from harness.adapters.engine import Engine
+from harness.adapters.kv import new_cache, place
 from harness.adapters.prompts import Ready
 from harness.records import Completion
 
 if TYPE_CHECKING:
     import torch
     from transformers import Cache
+
+MASK = 1 << 24
+"""Elements of a mask of our own at most; longer rows are read in two steps."""
 
 
 @dataclass
@@ -124,93 +128,155 @@ def _tree_fits(engine: Engine, batch: Sequence[Window]) -> bool:
 def _score_packed(
     engine: Engine, batch: Sequence[Window], prefix: Cache | None
 ) -> list[list[float]]:
-    """Contexts first; their last logits score every first token. The rest of all continuations
-    of a context then follows it in one row, each seeing the context and itself alone."""
-    import torch
-
-    rest = [[t for tokens in window.continuations for t in tokens[:-1]] for window in batch]
-    width = max(map(len, rest))
-    context = read_context(engine, [window.ids for window in batch], prefix, width)
-    norms = context.logits.logsumexp(-1).tolist()
-    first = [[tokens[0] for tokens in window.continuations] for window in batch]
-    sums = [
-        [value - norm for value in context.logits[row, tokens].tolist()]
-        for row, (tokens, norm) in enumerate(zip(first, norms, strict=True))
-    ]
-    if width == 0:
-        return sums
-    pack = _Pack.of(batch, width, engine.device)
-    logprobs = _read_packed(engine, context, pack)
-    for row, window in enumerate(batch):
-        start = 0
-        values = logprobs[row].tolist()
-        for index, tokens in enumerate(window.continuations):
-            sums[row][index] += sum(values[start : start + len(tokens) - 1])
-            start += len(tokens) - 1
+    """One row a context: behind it stand the continuations, each but for its last token, and each
+    seeing the context and itself alone. Contexts are read once, continuations are not padded."""
+    pack = Pack.of(batch, 0 if prefix is None else prefix.get_seq_length(), engine.device)
+    logprobs = _read(engine, pack, prefix).tolist()
+    sums = []
+    for values, window in zip(logprobs, batch, strict=True):
+        start = len(values) - sum(map(len, window.continuations))
+        row = []
+        for tokens in window.continuations:
+            row.append(sum(values[start : start + len(tokens)]))
+            start += len(tokens)
+        sums.append(row)
     return sums
 
 
 @dataclass
-class _Pack:
-    """Continuations side by side, all (rows, width): their tokens but the last, the token that
-    follows each, the distance of each from the context's end, and which one it belongs to."""
+class Pack:
+    """Rows of contexts and continuations, all ending in the last column.
 
-    tokens: torch.Tensor
-    targets: torch.Tensor
-    offsets: torch.Tensor
+    ``ids``, ``positions`` and ``numbers`` are (rows, width): tokens, their positions in their own
+    text, and which continuation each belongs to (0 the context, -1 padding). ``past`` is how many
+    tokens of the prefix stand in front of each row's. ``places`` and ``targets`` are (rows, most
+    targets): a column counted from the first that any row needs logits of, and the token that is
+    to follow it; right-aligned. ``keep`` is how many columns need logits.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
     numbers: torch.Tensor
+    past: list[int]
+    places: torch.Tensor
+    targets: torch.Tensor
+    keep: int
 
     @classmethod
-    def of(cls, batch: Sequence[Window], width: int, device: torch.device) -> _Pack:
+    def of(cls, batch: Sequence[Window], shared: int, device: torch.device) -> Pack:
+        """Lay out a batch behind ``shared`` tokens that are known already."""
         import torch
 
-        columns: list[list[list[int]]] = [[], [], [], []]
-        for window in batch:
-            row: list[list[int]] = [[], [], [], []]
-            for number, tokens in enumerate(window.continuations):
-                row[0] += tokens[:-1]
-                row[1] += tokens[1:]
-                row[2] += range(len(tokens) - 1)
-                row[3] += [number] * (len(tokens) - 1)
-            fill = [0, 0, 0, -1]
-            for column, values, pad in zip(columns, row, fill, strict=True):
-                column.append(values + [pad] * (width - len(values)))
-        return cls(*(torch.tensor(column, device=device) for column in columns))
+        rows = [_Row.of(window) for window in batch]
+        # the context's last token is always read: its logits score the first tokens
+        width = max(len(row.ids) - min(shared, row.context - 1) for row in rows)
+        keep = max(len(row.ids) - row.context for row in rows) + 1
+        most = max(len(row.targets) for row in rows)
 
+        def stack(values: list[list[int]], size: int, fill: int) -> torch.Tensor:
+            padded = [[fill] * (size - len(row)) + row[-size:] for row in values]
+            return torch.tensor(padded, device=device)
 
-def _read_packed(engine: Engine, context: Context, pack: _Pack) -> torch.Tensor:
-    """(rows, width) log-probability of each target, in steps that bound the logits in memory."""
-    import torch
-
-    rows, width = pack.tokens.shape
-    step = max(1, LOGITS // (rows * engine.vocab))
-    positions = context.lengths[:, None] + pack.offsets
-    single = bool((pack.numbers <= 0).all())
-    mask = torch.cat([context.mask, pack.numbers >= 0], dim=1)
-    before = context.mask.shape[1]
-    found = []
-    for start in range(0, width, step):
-        end = min(start + step, width)
-        output = engine.model(
-            input_ids=pack.tokens[:, start:end],
-            attention_mask=mask[:, : before + end] if single else _tree(context, pack, start, end),
-            position_ids=positions[:, start:end],
-            past_key_values=context.cache,
-            use_cache=True,
+        return cls(
+            ids=stack([row.ids for row in rows], width, 0),
+            positions=stack([row.positions for row in rows], width, 0),
+            numbers=stack([row.numbers for row in rows], width, -1),
+            past=[max(len(row.ids) - width, 0) for row in rows],
+            places=stack([[p - len(r.ids) + keep for p in r.places] for r in rows], most, 0),
+            targets=stack([row.targets for row in rows], most, 0),
+            keep=keep,
         )
-        found.append(_logprobs(output.logits, pack.targets[:, start:end]))
-    return torch.cat(found, dim=1)
 
 
-def _tree(context: Context, pack: _Pack, start: int, end: int) -> torch.Tensor:
-    """(rows, 1, end - start, columns) mask: each continuation sees the context and itself."""
+@dataclass
+class _Row:
+    """One window's tokens laid out, columns counted from its first token."""
+
+    ids: list[int]
+    positions: list[int]
+    numbers: list[int]
+    places: list[int]
+    targets: list[int]
+    context: int
+
+    @classmethod
+    def of(cls, window: Window) -> _Row:
+        size = len(window.ids)
+        row = cls(list(window.ids), list(range(size)), [0] * size, [], [], size)
+        for number, tokens in enumerate(window.continuations, 1):
+            start, count = len(row.ids), len(tokens) - 1
+            row.ids += tokens[:-1]
+            row.positions += range(size, size + count)
+            row.numbers += [number] * count
+            row.places += [size - 1, *range(start, start + count)]
+            row.targets += tokens
+        return row
+
+
+def _read(engine: Engine, pack: Pack, prefix: Cache | None) -> torch.Tensor:
+    """(rows, targets) log-probability of each target; in steps that bound logits and masks."""
     import torch
 
-    order = torch.arange(end, device=context.mask.device)
-    same = pack.numbers[:, start:end, None] == pack.numbers[:, None, :end]
-    same &= order[start:end, None] >= order
-    past = context.mask[:, None, :].expand(-1, end - start, -1)
-    return torch.cat([past, same], dim=2)[:, None]
+    rows, width = pack.ids.shape
+    past = torch.tensor(pack.past, device=engine.device)[:, None]
+    before = max(pack.past)
+    front = torch.arange(before, device=engine.device) >= before - past
+    numbers = torch.cat([front.int() - 1, pack.numbers], dim=1)
+    steps = _steps(engine, pack, before)
+    cache = None
+    if before or len(steps) > 1:
+        cache = new_cache(engine.layers, rows, before + width)
+        place(cache, slice(0, rows), before, prefix, pack.past)
+    found = torch.zeros(pack.targets.shape, device=engine.device)
+    for start, end in steps:
+        first = max(start, width - pack.keep)  # the first column of this step with a target
+        output = engine.model(
+            input_ids=pack.ids[:, start:end],
+            attention_mask=_mask(numbers[:, : before + end], before + start),
+            position_ids=pack.positions[:, start:end],
+            past_key_values=cache,
+            use_cache=cache is not None,
+            logits_to_keep=max(1, end - first),
+        )
+        if end > first:
+            _gather(output.logits, pack, first - (width - pack.keep), found)
+    return found
+
+
+def _steps(engine: Engine, pack: Pack, before: int) -> list[tuple[int, int]]:
+    """Column ranges to read one after the other: one if logits and mask are small enough."""
+    rows, width = pack.ids.shape
+    few = rows * pack.keep * engine.vocab <= engine.logits
+    if few and rows * width * (before + width) <= MASK:
+        return [(0, width)]
+    start = width - pack.keep
+    step = max(1, engine.logits // (rows * engine.vocab))
+    ends = [*range(start + step, width, step), width]
+    steps = list(zip([start, *ends[:-1]], ends, strict=True))
+    return [(0, start), *steps] if start else steps
+
+
+def _mask(numbers: torch.Tensor, start: int) -> torch.Tensor | None:
+    """What the columns from ``start`` on may see of all: nothing but their past, no padding, and
+    of other continuations nothing. Plain where there is one continuation or none."""
+    import torch
+
+    if bool((numbers <= 1).all()):
+        tokens = numbers >= 0
+        return None if bool(tokens.all()) and start == 0 else tokens
+    order = torch.arange(numbers.shape[1], device=numbers.device)
+    own = numbers[:, start:, None] == numbers[:, None, :]
+    seen = (own | (numbers == 0)[:, None, :]) & (order <= order[start:, None])
+    return seen[:, None]
+
+
+def _gather(logits: torch.Tensor, pack: Pack, first: int, found: torch.Tensor) -> None:
+    """Add what the logits of kept columns from ``first`` on say about their targets."""
+    here = (pack.places >= first) & (pack.places < first + logits.shape[1])
+    rows, slots = here.nonzero(as_tuple=True)
+    columns = pack.places[rows, slots] - first
+    chosen = logits[rows, columns, pack.targets[rows, slots]].float()
+    found[rows, slots] = chosen - logits.float().logsumexp(-1)[rows, columns]
 
 
 def _score_plain(engine: Engine, batch: Sequence[Window]) -> list[list[float]]:

@@ -12,6 +12,7 @@ from harness.collect.specs import ModelSpec, TransformersModel
 ADAPTERS: dict[str, str] = {
     "transformers": "harness.adapters.transformers:TransformersAdapter",
     "replay": "harness.adapters.replay:ReplayAdapter",
+    "openai": "harness.adapters.openai:OpenAIAdapter",
 }
 """`adapter:` of a model card -> module:Class, imported when a model of that kind is opened."""
 

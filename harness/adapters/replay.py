@@ -105,7 +105,7 @@ def _all_files(card: ReplayModel) -> list[Path]:
 
 def _read(card: ReplayModel, file: Path) -> dict[str, str]:
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{card.model}: cannot read {file}: {error}") from None
     records: dict[str, str] = {}

@@ -107,14 +107,15 @@ class TransformersAdapter:
     def _wear(self, card: TransformersModel) -> tuple[Engine, TextTokenizer, int]:
         """Load the base if it is not, and put on the card's LoRA."""
         base, lora = self._folders(card)
-        from harness.adapters.load import context_length, load_model, make_engine
+        from harness.adapters.load import context_length, importing, load_model, make_engine
         from harness.adapters.lora import Wardrobe, check_lora
 
         if lora is not None:
             check_lora(card, base, lora)
         if self._loaded is None:
-            loaded = auto_tokenizer(card, base)
-            network = load_model(card, base)
+            with importing():
+                loaded = auto_tokenizer(card, base)
+                network = load_model(card, base)
             engine = make_engine(network, loaded.eos_token_id)
             self._loaded = Loaded(engine, Wardrobe(network), loaded)
         self._loaded.engine.model = self._loaded.wardrobe.wear(card, lora)

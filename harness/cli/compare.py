@@ -16,27 +16,31 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("a", metavar="RUN|MODEL")
 @click.argument("b", metavar="RUN|MODEL")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Where runs are."
-)
+@click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
 @click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--allow-mismatch", is_flag=True, help="Compare what both share, whatever differs.")
 def compare(
-    a: str, b: str, runs: Path, metrics: tuple[str, ...], tasks: tuple[str, ...], **more: object
+    a: str,
+    b: str,
+    runs: Path | None,
+    metrics: tuple[str, ...],
+    tasks: tuple[str, ...],
+    **more: object,
 ) -> None:
     """Compare B with A, sample by sample, and say which differences are real.
 
     A and B are runs (a folder, an id or its beginning, 'latest'), models (the newest run that
     holds them, one that holds both if there is one), or RUN:MODEL.
     """
+    from harness.collect.library import project_root
     from harness.results.compare import compare as compare_sides
     from harness.results.compare_report import comparison_report
     from harness.results.pairs import CompareOptions
     from harness.results.render import render
 
     options = CompareOptions(tasks, metrics, bool(more["allow_mismatch"]))
-    rows, notes = compare_sides(runs, a, b, options)
+    rows, notes = compare_sides(runs or project_root(Path.cwd()) / "runs", a, b, options)
     form: Format = more["form"]  # type: ignore[assignment]
     click.echo(render(comparison_report(rows, notes), form))

@@ -16,9 +16,7 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
 
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("run", metavar="RUN|MODEL", default="latest")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Where runs are."
-)
+@click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
 @click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
 @click.option("--model", "models", multiple=True, help="Only this model; may be repeated.")
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
@@ -26,18 +24,19 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
     "--worst", type=click.IntRange(min=0), default=5, show_default=True, help="Worst samples shown."
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-def show(run: str, runs: Path, worst: int, **more: object) -> None:
+def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     """Show a run: metrics with 95 % intervals, classes of choice tasks, the worst samples.
 
     RUN is a folder, an id or its beginning, 'latest', or a model's name. Worst means by the
     task's first metric, or by --metric. CSV holds the metrics only, JSON everything.
     """
+    from harness.collect.library import project_root
     from harness.results.render import render
     from harness.results.show import ShowOptions
     from harness.results.show import show as show_run
     from harness.results.store import find_run
 
-    reader = find_run(runs, run)
+    reader = find_run(runs or project_root(Path.cwd()) / "runs", run)
     tasks, models, metrics = (more[name] for name in ("tasks", "models", "metrics"))
     columns = shutil.get_terminal_size((100, 24)).columns
     options = ShowOptions(tasks, models, metrics, worst, columns)  # type: ignore[arg-type]

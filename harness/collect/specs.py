@@ -235,10 +235,38 @@ class ReplayModel(ModelBase):
     completions: str = Field(description="one .jsonl, or with {task} in it one file a task")
 
 
-ModelSpec = TransformersModel | ReplayModel
+class OpenAIModel(ModelBase):
+    """A model behind an OpenAI-compatible server: OpenAI, Groq, vLLM, llama.cpp, Ollama, ..."""
+
+    adapter: Literal["openai"]
+    base: str = Field(description="the name that the server knows the model by")
+    base_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@/]+[^\s@]*$",
+        description="default: OPENAI_BASE_URL, else https://api.openai.com/v1",
+    )
+    api_key_env: str | None = Field(
+        "OPENAI_API_KEY",
+        description="environment variable that holds the key; with a base_url of your own, no key "
+        "is sent unless this is given",
+    )
+    api: Literal["chat", "completions"] = "chat"
+    max_concurrency: int = Field(8, gt=0, description="requests in flight at once")
+    timeout_s: float = Field(120, gt=0, description="for one attempt, from sending to last byte")
+    max_retries: int = Field(5, ge=0, description="of 408, 409, 429, 5xx and broken connections")
+
+    @property
+    def key_variable(self) -> str | None:
+        """Where the key is; a server that the card names gets only the key that the card names."""
+        named = self.base_url is None or "api_key_env" in self.model_fields_set
+        return self.api_key_env if named else None
+
+
+ModelSpec = TransformersModel | ReplayModel | OpenAIModel
 MODEL_KINDS: dict[str, type[ModelBase]] = {
     "transformers": TransformersModel,
     "replay": ReplayModel,
+    "openai": OpenAIModel,
 }
 
 

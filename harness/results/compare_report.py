@@ -84,6 +84,8 @@ def _legend(rows: Sequence[Comparison]) -> list[str]:
             "control: the same answers scored against other samples' references; "
             "content: B - A of what lies above the control."
         )
+    if any(row.content and row.difference.method.startswith("paired") for row in rows):
+        notes.append("Of corpus metrics (bleu, chrf), control and content are means over samples.")
     if any(row.left_out for row in rows):
         failed = [f"{row.task} {_failed(row)}" for row in rows if row.left_out]
         notes.append(

@@ -81,6 +81,8 @@ def paired_difference(
     if len(a) != len(b):
         raise ValueError(f"{len(a)} values against {len(b)}")
     d = b - a
+    # equal numbers that were computed in another order are a tie, not a win by a rounding error
+    d[np.abs(d) <= 1e-12 * np.maximum(1, np.maximum(np.abs(a), np.abs(b)))] = 0.0
     wins, losses = int((d > 0).sum()), int((d < 0).sum())
     groups = group_codes(clusters, len(d))
     count = len(d) if groups is None else int(groups.max()) + 1

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.errors import StoreError
+from harness.errors import StoreError, shown
 from harness.records import Sample
 from harness.results.run import CellResult, ModelInfo, Run, ScorerInfo
 
@@ -135,19 +135,19 @@ def load(path: Path) -> Manifest:
     try:
         raw: Any = json.loads(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        raise StoreError(f"{path} is not a whole run: it has no {FILE_NAME}") from None
+        raise StoreError(f"{shown(path)} is not a whole run: it has no {FILE_NAME}") from None
     except OSError as error:
-        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+        raise StoreError(f"{shown(file)}: cannot be read: {error.strerror}") from None
     except ValueError:
-        raise StoreError(f"{file}: is damaged: not JSON") from None
+        raise StoreError(f"{shown(file)}: is damaged: not JSON") from None
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         what = f"written by a later version (schema {version}); update tune-harness"
-        raise StoreError(f"{file}: {what}")
+        raise StoreError(f"{shown(file)}: {what}")
     try:
         return _manifest(raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StoreError(f"{file}: is damaged: {type(error).__name__}: {error}") from None
+        raise StoreError(f"{shown(file)}: is damaged: {type(error).__name__}: {error}") from None
 
 
 def hash_samples(samples: Iterable[Sample]) -> str:

@@ -72,6 +72,13 @@ class CellResult:
     split: str = "test"
     data_hash: str = ""
 
+    def __post_init__(self) -> None:
+        for info in self.scorers:
+            scores, rows = len(self.scores[info.name]), len(self.completions)
+            if scores != rows:
+                what = f"{scores} scores of {info.name}, {rows} completions"
+                raise ValueError(f"{self.cell_id}: {what}")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.collect.suggest import did_you_mean
-from harness.errors import StoreError
+from harness.errors import StoreError, shown
 from harness.results import manifest as manifests
 from harness.results.manifest import Manifest, Part
 from harness.results.metrics import cell_metrics
@@ -43,7 +43,7 @@ def write_run(root: Path, run: Run) -> Path:
     """
     metrics = [row for cell in run.cells for row in cell_metrics(cell)]
     tables = make_tables(run, metrics)
-    with _one_line(f"cannot write the run below {root}"):
+    with _one_line(f"cannot write the run below {shown(root)}"):
         root.mkdir(parents=True, exist_ok=True)
         remove_leftovers(root)
         run_id = _free_id(root, run)
@@ -82,7 +82,7 @@ def _free_id(root: Path, run: Run) -> str:
         run_id = f"{stamp}-{digest[:6]}"
         if not (root / run_id).exists() and not (root / (TEMPORARY + run_id)).exists():
             return run_id
-    raise StoreError(f"cannot write the run below {root}: too many runs of the same second")
+    raise StoreError(f"cannot write the run below {shown(root)}: too many runs of the same second")
 
 
 def _write_part(folder: Path, name: TableName, table: pa.Table) -> Part:
@@ -160,10 +160,10 @@ class RunReader:
                 partitioning=None,
             )
         except FileNotFoundError:
-            raise StoreError(f"{file}: is missing; the run is not whole") from None
+            raise StoreError(f"{shown(file)}: is missing; the run is not whole") from None
         except (OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
-            raise StoreError(f"{file}: is damaged or cut short: {reason}") from None
+            raise StoreError(f"{shown(file)}: is damaged or cut short: {reason}") from None
 
     def metrics(self) -> list[MetricRow]:
         """All metrics of all cells, in the order of the run."""
@@ -173,13 +173,15 @@ class RunReader:
         """Check every file against the manifest; raises StoreError at the first that differs."""
         for part in self.manifest.parts:
             file = self.path / part.file
-            with _one_line(f"{file}: cannot be read"):
+            with _one_line(f"{shown(file)}: cannot be read"):
                 body = file.read_bytes()
             if len(body) != part.bytes or manifests.sha256(body) != part.sha256:
-                raise StoreError(f"{file}: is not the file that was written ({part.bytes} bytes)")
+                raise StoreError(
+                    f"{shown(file)}: is not the file that was written ({part.bytes} bytes)"
+                )
             rows = _count_rows(file, body)
             if rows != part.rows:
-                raise StoreError(f"{file}: has {rows} rows, the manifest says {part.rows}")
+                raise StoreError(f"{shown(file)}: has {rows} rows, the manifest says {part.rows}")
 
 
 def _count_rows(file: Path, body: bytes) -> int:
@@ -189,7 +191,7 @@ def _count_rows(file: Path, body: bytes) -> int:
     try:
         return int(pq.read_metadata(io.BytesIO(body)).num_rows)
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{file}: is damaged: {str(error).splitlines()[0]}") from None
+        raise StoreError(f"{shown(file)}: is damaged: {str(error).splitlines()[0]}") from None
 
 
 def read_run(path: Path) -> RunReader:
@@ -274,10 +276,11 @@ def _age_key(path: Path) -> tuple[str, int]:
 
 def _not_found(root: Path, text: str, runs: Sequence[Path]) -> str:
     if not runs:
-        return f"no runs below {root}; 'harness run' makes one, --runs DIR names another folder"
-    unfinished = root / text
-    if text and unfinished.is_dir():
-        return f"{unfinished} is not a whole run: it has no {manifests.FILE_NAME}"
+        return (
+            f"no runs below {shown(root)}; 'harness run' makes one, --runs DIR names another folder"
+        )
+    if text in {path.name for path in root.iterdir()}:
+        return f"{shown(root / text)} is not a whole run: it has no {manifests.FILE_NAME}"
     known: dict[str, None] = {}
     for path in runs[:50]:
         try:
@@ -285,4 +288,4 @@ def _not_found(root: Path, text: str, runs: Sequence[Path]) -> str:
         except StoreError:
             continue
     hint = did_you_mean(text, [*known, *(path.name for path in runs)])
-    return f"no run and no model '{text}' below {root}{hint}"
+    return f"no run and no model '{text}' below {shown(root)}{hint}"

@@ -234,10 +234,6 @@ def _completions(cell: CellResult) -> Columns:
 def _scores(cell: CellResult, scorer: str, version: int) -> Columns:
     scores: Sequence[Score] = cell.scores[scorer]
     rows = cell.completions
-    if len(scores) != len(rows):
-        raise ValueError(
-            f"{cell.cell_id}: {len(scores)} scores of {scorer}, {len(rows)} completions"
-        )
     return {
         "cell": [cell.cell_id] * len(rows),
         "sample": [text(row.sample) for row in rows],

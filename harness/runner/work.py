@@ -55,7 +55,8 @@ def make_work(cells: Sequence[Cell], asking: Asking) -> list[Work]:
             rendered[key] = ((), ())
         samples, requests = rendered[key]
         # ids are unique over the run, so that one call can answer all cells of a model
-        own = tuple(replace(request, id=f"{number}/{request.id}") for request in requests)
+        cell_name = f"{cell.task.task}[{number}]"
+        own = tuple(replace(request, id=f"{cell_name}/{request.id}") for request in requests)
         works.append(Work(cell, samples, own, asking.epochs))
     if errors:
         raise CollectError(list(dict.fromkeys(errors)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -174,8 +175,8 @@ def test_a_long_line_is_no_deep_nesting() -> None:
 
 
 def test_only_line_feeds_and_carriage_returns_break_lines() -> None:
-    document = read("a: x\u2028y\x85z\u2029: q\nb: 1\n'c\u2028':\n  - 2\n")
-    assert document.data == {"a": "x\u2028y\x85z\u2029: q", "b": 1, "c\u2028": [2]}
+    document = read("a: x\u2028y\x85z\u2029q\nb: 1\n'c\u2028':\n  - 2\n")
+    assert document.data == {"a": "x\u2028y\x85z\u2029q", "b": 1, "c\u2028": [2]}
     assert document.line(("c\u2028", 0)) == 4
 
 
@@ -227,11 +228,13 @@ def test_ruamel_reads_what_we_write_the_same(data: dict[str, Value]) -> None:
 
 @given(documents)
 def test_we_read_what_ruamel_writes_the_same(data: dict[str, Value]) -> None:
-    import io
-
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
     out = io.StringIO()
-    YAML(typ="safe", pure=True).dump(data, out)
-    assert exact(parse(FILE, out.getvalue())[0].data if data else data) == exact(data)  # type: ignore[union-attr]
+    writer.dump(data, out)
+    # ruamel folds lines at these, as YAML 1.1 did
+    assume(data and not re.search("[\x85\u2028\u2029]", out.getvalue()))
+    assert exact(read(out.getvalue()).data) == exact(data)
 
 
 def beyond_the_core_schema(text: str) -> bool:

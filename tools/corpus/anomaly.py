@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import TypedDict
 
 from corpus.grammar import HERE, Sections, expand, rows, sections, upper_first
@@ -22,14 +23,6 @@ class Entry(TypedDict):
     measures: list[str]
 
 
-_IN = (
-    "room ward aisle tunnel hall corridor kitchen garage lobby cell barn pen house tank yard bus "
-    "branch area laboratory hood bay park stairwell pond pool bunker depot bedroom farm basin"
-).split()
-_ON = (
-    "section runway staircase escalator line platform pasture belt scaffold road apron site ramp "
-    "stand walkway field ridge wall turbine lift tower barge"
-).split()
 _VERBS = ("runs ", "keeps ", "survives ", "works ")
 _CLAUSE = (" may ", " are ", " stays ", " confirm ", " flies ", " move ", " is ")
 _LAYOUTS = (
@@ -56,12 +49,9 @@ _PLANS = (
 )
 
 
-def preposition(place: str) -> str:
-    """`in`, `on` or `at`, by the head noun of the place."""
-    words = place.split(" at ")[0].split(" through ")[0].split(" of ")[0].split()
-    if words[-1] in _IN:
-        return "in"
-    return "on" if words[-1] in _ON else "at"
+def head_noun(place: str) -> str:
+    """The word that decides between `in` and `on`."""
+    return re.split(r" (?:at|through|of) ", place)[0].split()[-1]
 
 
 def limit_kind(limit: str) -> str:
@@ -93,6 +83,12 @@ class AnomalyProse:
         self.glossary: list[Entry] = json.loads(text)
         self.forms: Sections = sections("anomaly.txt")
         self.concepts = rows("research.txt")
+        self.prepositions = {
+            noun: kind
+            for kind in ("in", "on")
+            for line in self.forms[f"preposition {kind}"]
+            for noun in line.split()
+        }
 
     def slots(self, rng: random.Random) -> dict[str, str]:
         """Words for one document, all of one domain."""
@@ -103,7 +99,7 @@ class AnomalyProse:
         models = rng.sample(entry["architectures"], 3)
         fusion = rng.sample(entry["fusion"], 2)
         limits = rng.sample(entry["limits"], 2)
-        words = {"domain": entry["domain"], "in": preposition(places[0])}
+        words = {"domain": entry["domain"], "in": self.preposition(places[0])}
         for name, values in (
             ("place", places),
             ("anomaly", anomalies),
@@ -118,6 +114,10 @@ class AnomalyProse:
         words["limitclause"] = limit_clause(limits[0])
         return words
 
+    def preposition(self, place: str) -> str:
+        """`in`, `on` or `at`, by the head noun of the place."""
+        return self.prepositions.get(head_noun(place), "at")
+
     def say(self, role: str, words: dict[str, str], rng: random.Random) -> str:
         """One sentence of the role."""
         if role == "explain":
@@ -129,9 +129,7 @@ class AnomalyProse:
     def explain(self, words: dict[str, str], rng: random.Random) -> str:
         """What the document's model or sensor does, in general words."""
         named = f"{words['arch']} {words['sensor']}".lower()
-        fits = [
-            row for row in self.concepts if row[0].removeprefix("a ").removeprefix("an ").lower() in named
-        ]
+        fits = [row for row in self.concepts if re.sub("^an? ", "", row[0]).lower() in named]
         if not fits:
             return expand(rng.choice(self.forms["training"]), words, rng)
         return upper_first(rng.choice(rng.choice(fits)[1:]))
@@ -162,9 +160,7 @@ class AnomalyProse:
         """Several facts about one domain, each list in one sentence."""
         words = self.slots(rng)
         count = rng.randint(2, 4)
-        return " ".join(
-            expand(form, words, rng) for form in rng.sample(self.forms["list"], count)
-        )
+        return " ".join(expand(form, words, rng) for form in rng.sample(self.forms["list"], count))
 
     def question(self, rng: random.Random) -> str:
         """A question about a scene and a fluent answer that says little."""

@@ -110,12 +110,12 @@ def read_relations() -> list[Relation]:
     """Every relation of relations.txt: `s` sentence, `q` question, `=` pair."""
     found = []
     for lines in sections("relations.txt").values():
-        pairs = [tuple(part.strip() for part in line[2:].split("|")) for line in lines if line[0] == "="]
+        pairs = [line[2:].split("|") for line in lines if line[0] == "="]
         found.append(
             Relation(
                 sentences=[line[2:] for line in lines if line[0] == "s"],
                 questions=[line[2:] for line in lines if line[0] == "q"],
-                pairs=[(x, y) for x, y in pairs],
+                pairs=[(x.strip(), y.strip()) for x, y in pairs],
             )
         )
     return found

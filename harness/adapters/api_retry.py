@@ -1,0 +1,110 @@
+"""What an API's failures mean: ask again, give up this request, or stop the run.
+
+408, 409, 429, 5xx, time-outs and broken connections pass; 401, 403, 404 and a spent quota fail
+every request alike; anything else is about this one request.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+
+PASSING = frozenset({408, 409, 429})
+FATAL = frozenset({401, 403, 404})
+FIRST_DELAY, MAX_DELAY, MAX_RETRY_AFTER = 0.5, 30.0, 120.0  # seconds
+
+
+class UnreadableReply(Exception):
+    """The server said 200 and sent something else than a completion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failed attempt.
+
+    ``passing``: it may go well another time. ``fatal``: it will go wrong for every request.
+    ``unreachable``: no connection could be made. ``retry_after``: seconds the server asks for.
+    """
+
+    what: str
+    kind: str
+    passing: bool = False
+    fatal: bool = False
+    unreachable: bool = False
+    too_long: bool = False
+    retry_after: float | None = None
+
+
+def classify(error: Exception) -> Failure | None:
+    """The meaning of an exception of the client; None if it is a bug of ours."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return _of_status(error.status_code, error.code, _message(error), error.response.headers)
+    if isinstance(error, openai.APIConnectionError):
+        return _of_connection(error)
+    if isinstance(error, TimeoutError):
+        return Failure("no answer in time", "timeout", passing=True)
+    unreadable = UnreadableReply | json.JSONDecodeError | UnicodeDecodeError | openai.APIError
+    if isinstance(error, unreadable):
+        return Failure(f"unreadable reply: {error}", "unreadable reply", passing=True)
+    return None
+
+
+def backoff(attempt: int, retry_after: float | None, chance: float) -> float:
+    """Seconds to wait before the attempt (counted from 1): doubling, jittered by 0 <= chance < 1.
+
+    What the server asks for is kept to, up to MAX_RETRY_AFTER.
+    """
+    if retry_after is not None:
+        return min(retry_after, MAX_RETRY_AFTER) + FIRST_DELAY * chance * (retry_after > 0)
+    longest = FIRST_DELAY * 2 ** min(attempt - 1, 16)
+    return float(min(MAX_DELAY, longest) * (0.5 + chance / 2))
+
+
+def seconds_to_wait(text: str | None, now: float) -> float | None:
+    """The value of a Retry-After header: seconds, or a date; None if it is neither."""
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - now
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _of_status(status: int, code: str | None, message: str, headers: object) -> Failure:
+    get = getattr(headers, "get", dict[str, str]().get)
+    spent = code == "insufficient_quota"
+    return Failure(
+        what=f"HTTP {status}: {message}",
+        kind=f"HTTP {status}",
+        passing=(status in PASSING or status >= 500) and not spent,
+        fatal=status in FATAL or spent,
+        too_long=code == "context_length_exceeded",
+        retry_after=seconds_to_wait(get("retry-after"), time()),
+    )
+
+
+def _message(error: Exception) -> str:
+    body = getattr(error, "body", None)
+    message = body.get("message") if isinstance(body, dict) else None
+    return message if isinstance(message, str) else str(error)
+
+
+def _of_connection(error: Exception) -> Failure:
+    import httpx2
+
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    reason = str(cause) or type(cause).__name__
+    unreachable = isinstance(error.__cause__, httpx2.ConnectError)
+    kind = "no connection" if unreachable else "broken connection"
+    return Failure(f"{kind}: {reason}", kind, passing=True, unreachable=unreachable)

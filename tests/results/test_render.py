@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.results.render import (
+    FORMATS,
+    Report,
+    Table,
+    interval,
+    number,
+    render,
+    shorten,
+    visible,
+    width,
+    wrap_name,
+)
+from harness.results.stats import Interval
+
+HOSTILE = "a|b_c & 50% <img src=x onerror=alert(1)> `x` *y* [l](http://e) \\cmd {z}"
+
+
+def report(text: str, value: float | None = 0.5) -> Report:
+    table = Table("Title", ("name", "value"), [[text, "0.500"]], "lr")
+    return Report([table], {"rows": [{"name": text, "value": value}]}, ["a note"])
+
+
+def test_terminal() -> None:
+    assert render(report("rouge_l"), "table") == (
+        "Title\n\nname       value\n-------  -------\nrouge_l    0.500\n\na note"
+    )
+
+
+def test_markdown_shows_user_text_as_it_is() -> None:
+    found = render(report(HOSTILE), "markdown")
+    (line,) = [line for line in found.splitlines() if "50%" in line]
+    assert line.count("|") - line.count("\\|") == 3  # two cells, whatever stands in them
+    assert "\\<img" in line
+    assert "\\`x\\` \\*y\\*" in line
+    assert "](http" not in line
+    assert "\\\\cmd" in line
+
+
+def test_latex_escapes_its_special_characters() -> None:
+    found = render(report(HOSTILE), "latex")
+    assert "\\begin{tabular}{lr}" in found
+    assert "\\toprule" in found
+    assert "b\\_c \\& 50\\%" in found
+    assert "\\cmd" not in found
+
+
+def test_csv_and_json_hold_what_was_given() -> None:
+    text = 'quote " comma , line\nend'
+    (row,) = csv.DictReader(io.StringIO(render(report(text), "csv")))
+    assert row == {"name": text, "value": "0.5"}
+    body = json.loads(render(report(text), "json"))
+    assert body == {"rows": [{"name": text, "value": 0.5}], "notes": ["a note"]}
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("nan"), None])
+def test_what_is_no_number_is_null(odd: float | None) -> None:
+    assert json.loads(render(report("x", odd), "json"))["rows"][0]["value"] is None
+
+
+def test_lines_of_a_cell_stay_together_where_a_format_has_one_line() -> None:
+    table = Table("T", ("a",), [["0.5\n[0.1, 0.9]"]], "l")
+    assert "| 0.5 [0.1, 0.9] |" in render(Report([table], {}), "markdown")
+    assert "0.5 [0.1, 0.9] \\\\" in render(Report([table], {}), "latex")
+
+
+def test_nothing_to_show_is_empty_text() -> None:
+    for form in FORMATS:
+        assert render(Report([Table("T", ("a",), [])], {"rows": []}), form) in (
+            "",
+            '{\n  "rows": [],\n  "notes": []\n}',
+        )
+
+
+def test_blocks_name_each_part_and_leave_out_empty_ones() -> None:
+    table = Table("Worst", ("sample", "input", "answer"), [["q1", "Why?", ""]], "lll", blocks=True)
+    assert render(Report([table], {}), "table") == "Worst\n\n  q1\n    input   Why?"
+
+
+@pytest.mark.parametrize(
+    ("value", "plain", "signed"),
+    [
+        (None, "-", "-"),
+        (0.0, "0.000", "0.000"),
+        (-0.0001, "0.000", "0.000"),
+        (0.12345, "0.123", "+0.123"),
+        (-12.345, "-12.35", "-12.35"),
+        (123.456, "123.5", "+123.5"),
+        (123456.7, "123457", "+123457"),
+        (float("inf"), "inf", "inf"),
+    ],
+)
+def test_numbers_have_about_three_figures(value: float | None, plain: str, signed: str) -> None:
+    assert number(value) == plain
+    assert number(value, sign=True) == signed
+
+
+def test_intervals() -> None:
+    assert interval(Interval(0.1, 0.25, "t")) == "[0.100, 0.250]"
+    assert interval(Interval(None, None, "one sample")) == "-"
+
+
+def test_control_characters_are_written_out() -> None:
+    assert visible("red\x1b[31m\n\tnull\x00") == "red\\x1b[31m\\n\\tnull\\x00"
+    assert visible("\u202egnp.exe") == "\\u202egnp.exe"  # would be read backwards
+    assert visible("क्\u200dष 你好 é") == "क्\u200dष 你好 é"
+
+
+@settings(deadline=None)
+@given(st.text(), st.integers(8, 60))
+def test_any_text_fits_its_columns_and_cannot_move_the_cursor(text: str, columns: int) -> None:
+    found = shorten(text, columns)
+    assert width(found) <= columns
+    assert not any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in found)
+
+
+def test_only_long_text_is_cut() -> None:
+    assert shorten("short", 10) == "short"
+    assert shorten("x" * 50, 10) == "xxxxxxx..."
+    assert shorten("你好你好你好", 9) == "你好你..."
+    assert shorten("x" * 10 + "\u0301" * 200, 10).startswith("x" * 7)
+
+
+def test_long_names_break_before_their_bracket() -> None:
+    assert wrap_name("semantic_similarity[all-MiniLM-L6-v2]", 22) == (
+        "semantic_similarity\n[all-MiniLM-L6-v2]"
+    )
+    assert wrap_name("m" * 30, 22) == "m" * 22 + "\n" + "m" * 8
+    assert wrap_name("rouge_l", 22) == "rouge_l"

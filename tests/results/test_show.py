@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.errors import SelectionError
+from harness.records import Completion, Sample, Score
+from harness.results.render import render
+from harness.results.run import CompletionRow, ScorerInfo
+from harness.results.show import ShowOptions, show, summary
+from harness.results.store import read_run, write_run
+
+Store = Callable[..., Path]
+
+
+def test_summary_counts_what_stands_in_no_mean(store: Store, cell) -> None:
+    run = read_run(store(cell(values={"match": [1.0, 0.0, None]})))
+    text = render(show(run, ShowOptions(worst=0)), "table")
+    line = next(line for line in text.splitlines() if line.startswith("tiny"))
+    assert line.split() == ["tiny", "match", "0.500", "[0.095,", "0.905]", "2", "1", "0"]
+    assert "3 completions (2 ok, 1 error, 0 skipped, 0 truncated)" in text
+
+
+def test_a_run_ends_with_the_summary_alone(store: Store, cell) -> None:
+    run = read_run(store(cell(values={"match": [1.0, 0.0]})))
+    assert list(summary(run).records) == ["metrics"]
+    text = render(summary(run), "table")
+    assert "match" in text
+    assert "worst" not in text
+
+
+def test_worst_lists_errors_first_then_the_lowest(store: Store, cell) -> None:
+    run = read_run(store(cell(values={"f1": [0.9, None, 0.1, 0.5]})))
+    text = render(show(run, ShowOptions(worst=2)), "table")
+    _, worst = text.split("worst by f1")
+    assert (
+        worst.index("q1   f1 error") < worst.index("q2   f1 0.100") < worst.index("q3   f1 0.500")
+    )
+    assert "q0" not in worst
+    assert "remark  no answer" in worst
+    assert "target  City 2" in worst
+    assert "answer  It is 0.1" in worst
+
+
+def test_worst_of_a_cost_is_the_highest(store: Store, cell) -> None:
+    infos = {"ppl": ScorerInfo("ppl", higher_is_better=False)}
+    run = read_run(store(cell(values={"ppl": [9.0, 3.0, 40.0]}, infos=infos)))
+    records = show(run, ShowOptions(worst=1)).records["worst"]
+    assert [row["sample"] for row in records] == ["q2"]
+
+
+def test_right_answers_are_never_among_the_worst(store: Store, cell) -> None:
+    run = read_run(store(cell(values={"match": [1.0, 0.0, 1.0]})))
+    assert [row["sample"] for row in show(run, ShowOptions()).records["worst"]] == ["q1"]
+
+
+def test_model_output_cannot_move_the_cursor(tmp_path: Path, cell, make_run) -> None:
+    built = cell(values={"match": [0.0]}).build()
+    evil = Completion("q0", "\x1b[2J\x1b]0;owned\x07\r\nplain\u202e" + "x" * 500)
+    run = make_run(replace(built, completions=[CompletionRow("q0", 0, evil)]))
+    reader = read_run(write_run(tmp_path, run))
+    text = render(show(reader, ShowOptions(columns=100)), "table")
+    assert not set(text) & {"\x1b", "\x07", "\r", "\u202e"}
+    assert "\\x1b[2J" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def choice_run(tmp_path: Path, cell, make_run, choices: list[tuple[str, ...]]):
+    """Four questions whose right answer is A; answered A, A, B and not readably."""
+    samples = [Sample(f"q{i}", "Which?", "A", one) for i, one in enumerate(choices)]
+    built = cell(values={"choice": [1.0, 1.0, 0.0, 0.0]}, samples=samples).build()
+    answers = ["A", "A", "B", None]
+    scores = [Score(float(one == "A"), answer=one) for one in answers]
+    rows = [CompletionRow(one.id, 0, Completion(one.id)) for one in samples]
+    built = replace(built, completions=rows, scores={"choice": scores})
+    return read_run(write_run(tmp_path, make_run(built)))
+
+
+def test_choice_tasks_have_a_table_of_classes(tmp_path: Path, cell, make_run) -> None:
+    run = choice_run(tmp_path, cell, make_run, [(f"yes {i}", "no") for i in range(4)])
+    report = show(run, ShowOptions())
+    found = {
+        row["class"]: (row["n"], row["precision"], row["recall"])
+        for row in report.records["classes"]
+    }
+    assert found == {"A": (4, 1.0, 0.5), "B": (0, 0.0, None)}
+    text = render(report, "table")
+    assert "target (row) and answer (column)" in text
+    assert "A     2    1             1" in text
+    assert "answer  B: no" in text
+    assert "target  A: yes 2" in text
+
+
+def test_the_same_choices_everywhere_are_classes_by_name(tmp_path: Path, cell, make_run) -> None:
+    run = choice_run(tmp_path, cell, make_run, [("fight", "normal")] * 4)
+    classes = [row["class"] for row in show(run, ShowOptions()).records["classes"]]
+    assert classes == ["fight", "normal"]
+
+
+def test_a_run_can_be_narrowed(store: Store, cell) -> None:
+    values = {"match": [1.0, 0.0], "sim[minilm]": [0.4, 0.6]}
+    path = store(*(cell(model, task, values=values) for model in "ab" for task in ("t1", "t2")))
+    options = ShowOptions(tasks=["t1"], models=["b"], metrics=["sim"], worst=1)
+    report = show(read_run(path), options)
+    assert [(r["task"], r["model"], r["metric"]) for r in report.records["metrics"]] == [
+        ("t1", "b", "sim[minilm]")
+    ]
+    assert [row["sample"] for row in report.records["worst"]] == ["q0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (ShowOptions(tasks=["capitol"]), "no task 'capitol' (did you mean 'capitals'?)"),
+        (ShowOptions(models=["other"]), "no model 'other' (there are: tiny)"),
+        (ShowOptions(metrics=["mach"]), "no metric 'mach' (did you mean 'match'?)"),
+    ],
+)
+def test_unknown_names_are_answered_with_a_hint(
+    store: Store, cell, options: ShowOptions, message: str
+) -> None:
+    run = read_run(store(cell(values={"match": [1.0]})))
+    with pytest.raises(SelectionError) as caught:
+        show(run, options)
+    assert str(caught.value) == f"the run has {message}"
+
+
+def test_json_holds_whole_texts(store: Store, cell) -> None:
+    run = read_run(store(cell(values={"f1": [0.5, 0.7]})))
+    body = json.loads(render(show(run, ShowOptions(worst=1)), "json"))
+    assert body["worst"][0]["input"] == "Capital of land 0?"
+    assert body["metrics"][0]["n"] == 2
+    assert body["classes"] == []
