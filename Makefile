@@ -21,7 +21,7 @@ demo: setup
 	$(BIN)/harness compare tiny-llama vad-tiny
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .

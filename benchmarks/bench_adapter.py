@@ -28,7 +28,8 @@ def requests(kind: str, folder: Path, count: int) -> list[Request]:
     texts = models.prompts(folder, count)
     if kind == "gen":
         settings = GenerateSettings(max_new_tokens=NEW_TOKENS)
-        return [Request(str(i), "generate", text, settings=settings) for i, text in enumerate(texts)]
+        numbered = enumerate(texts)
+        return [Request(str(i), "generate", text, settings=settings) for i, text in numbered]
     answers = models.choices(count)
     return [
         Request(str(i), "choices", text, tuple(" " + choice for choice in answers[i]))

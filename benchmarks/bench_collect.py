@@ -9,6 +9,7 @@ task file has a template and a description of its own, so that no cache can help
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -55,7 +56,10 @@ def timed(command: list[str], folder: Path) -> tuple[float, float, str]:
     """Wall seconds, CPU seconds and output of a process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

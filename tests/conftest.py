@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -86,7 +86,7 @@ class UserProject:
         return {**known, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **more}
 
 
-@pytest.fixture()
+@pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UserProject:
     """An empty project; the test runs in it."""
     monkeypatch.chdir(tmp_path)
@@ -94,10 +94,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UserProject:
     return UserProject(tmp_path)
 
 
-@pytest.fixture()
+@pytest.fixture
 def invoke(
     project: UserProject, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., tuple[int, str, str]]]:
+) -> Callable[..., tuple[int, str, str]]:
     """The command in this process: (exit code, stdout, stderr); fast, no import is repeated."""
     from harness.cli import main
 
@@ -107,4 +107,4 @@ def invoke(
         out, err = capfd.readouterr()
         return code, out, err
 
-    yield call
+    return call

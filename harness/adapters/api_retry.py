@@ -99,12 +99,13 @@ def _message(error: Exception) -> str:
 
 
 def _of_connection(error: Exception) -> Failure:
-    import httpx2
+    import aiohttp
 
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    reason = str(cause) or type(cause).__name__
-    unreachable = isinstance(error.__cause__, httpx2.ConnectError)
+    causes: list[BaseException] = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    reason = str(causes[-1]) or type(causes[-1]).__name__
+    # by aiohttp's own error: the client above it calls a refused connection a time-out
+    unreachable = any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes)
     kind = "no connection" if unreachable else "broken connection"
     return Failure(f"{kind}: {reason}", kind, passing=True, unreachable=unreachable)

@@ -83,7 +83,7 @@ def share_prefixes(items: Sequence[T], ids: Callable[[T], Sequence[int]]) -> lis
 def common_length(sequences: Sequence[Sequence[int]]) -> int:
     """Length of the beginning that all sequences share."""
     # the least and the greatest in order differ first where any two differ
-    low, high = min(sequences), max(sequences)
+    low, high = min(map(list, sequences)), max(map(list, sequences))
     for index, (one, other) in enumerate(zip(low, high, strict=False)):
         if one != other:
             return index

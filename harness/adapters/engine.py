@@ -1,4 +1,4 @@
-"""A loaded model as the rest of the adapter sees it: tokens in, logits out, keys and values kept."""
+"""A loaded model as the loops see it: tokens in, logits out, keys and values kept."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def new_cache(layers: int, rows: int, room: int) -> Cache:
     from transformers.cache_utils import Cache, CacheLayerMixin
 
     CacheLayerMixin.register(GrowingLayer)
-    return Cache(layers=[GrowingLayer(rows, room) for _ in range(layers)])  # type: ignore[misc]
+    return Cache(layers=[GrowingLayer(rows, room) for _ in range(layers)])
 
 
 def place(
@@ -101,7 +101,7 @@ def place(
 
     width = max(lengths)
     for index, layer in enumerate(cache.layers):
-        layer.at(rows, start - width)  # type: ignore[union-attr]
+        layer.at(rows, start - width)
         if prefix is None or width == 0:
             continue
         keys, values = prefix.layers[index].keys, prefix.layers[index].values
@@ -114,10 +114,10 @@ def place(
 def use_all_rows(cache: Cache) -> None:
     """Let the next tokens be written to all rows again."""
     for layer in cache.layers:
-        layer.at(slice(0, None), layer.length)  # type: ignore[union-attr]
+        layer.at(slice(0, None), layer.length)
 
 
 def keep_rows(cache: Cache, rows: torch.Tensor, skip: int) -> None:
     """Drop all rows but these and the first ``skip`` columns, in every layer."""
     for layer in cache.layers:
-        layer.keep(rows, skip)  # type: ignore[union-attr]
+        layer.keep(rows, skip)

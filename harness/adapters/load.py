@@ -161,7 +161,7 @@ def _window(config: PretrainedConfig) -> int | None:
 
 
 def _support(model: PreTrainedModel, config: PretrainedConfig) -> Support:
-    """"padded" if all state is keys and values, and left padding is seen to change nothing."""
+    """ "padded" if all state is keys and values, and left padding is seen to change nothing."""
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
     names = inspect.signature(model.forward).parameters

@@ -83,7 +83,7 @@ def windows(ready: Ready, max_length: int) -> list[Window]:
     text = list(ready.ids) + list(ready.continuations[0])
     if ready.request.output_type != "perplexity" or len(text) <= max_length + 1:
         return [Window(owner, ready.ids, ready.continuations)]
-    pieces = []
+    pieces: list[Window] = []
     scored = len(ready.ids)
     while scored < len(text):
         end = min(scored + max_length, len(text)) if pieces else max_length + 1
@@ -294,9 +294,7 @@ def _score_plain(engine: Engine, batch: Sequence[Window]) -> list[list[float]]:
     return [[known[id(w), id(tokens)] for tokens in w.continuations] for w in batch]
 
 
-def _plain_rows(
-    engine: Engine, rows: Sequence[tuple[Window, Sequence[int]]]
-) -> list[float]:
+def _plain_rows(engine: Engine, rows: Sequence[tuple[Window, Sequence[int]]]) -> list[float]:
     import torch
 
     texts = [list(window.ids) + list(tokens) for window, tokens in rows]

@@ -149,9 +149,7 @@ def encode_pair(
     return context, [ids[len(context) :] for ids in whole]
 
 
-def _split_start(
-    start: list[int], tails: list[list[int]]
-) -> tuple[list[int], list[list[int]]]:
+def _split_start(start: list[int], tails: list[list[int]]) -> tuple[list[int], list[list[int]]]:
     """A continuation that says BOS itself is not scored for it."""
     return start, [ids[len(start) :] if ids[: len(start)] == start else ids for ids in tails]
 

@@ -63,9 +63,7 @@ class TransformersAdapter:
         base, lora = self._folders(card)
         reader = Reader(load_tokenizer(card, base, lora), max_length=0)
         return [
-            0
-            if isinstance(item, Completion)
-            else len(item.ids) + sum(map(len, item.continuations))
+            0 if isinstance(item, Completion) else len(item.ids) + sum(map(len, item.continuations))
             for item in reader.encode(requests)
         ]
 

@@ -83,8 +83,11 @@ def harness_group() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit code; the only place where errors become output."""
     try:
-        code = harness_group.main(arguments, prog_name="harness", standalone_mode=False)
-        sys.stdout.flush()
+        try:
+            code = harness_group.main(arguments, prog_name="harness", standalone_mode=False)
+        except SystemExit as done:
+            code = done.code
+        sys.stdout.flush()  # here, where a reader that went away can still be handled
         return int(code) if isinstance(code, int) else ExitCode.OK
     except HarnessError as error:
         click.echo(str(error), err=True)

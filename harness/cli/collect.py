@@ -56,7 +56,8 @@ def collect(quiet: bool, form: str, **arguments: object) -> None:
     mistakes; 5: nothing was selected.
     """
     form = "ids" if quiet else form
-    raise SystemExit(int(_collect(CollectArguments(form=form, **arguments))))  # type: ignore[arg-type]
+    code = _collect(CollectArguments(form=form, **arguments))  # type: ignore[arg-type]
+    raise SystemExit(int(code))
 
 
 def _collect(arguments: CollectArguments) -> ExitCode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def _summary(plan: TrainPlan, done: Trained) -> str:
     return f"{how} in {done.seconds:.0f} s{cut}; model card {done.card}"
 
 
-def _listener() -> object:
+def _listener() -> Callable[[CurvePoint, int], None]:
     import time
 
     last = [0.0]

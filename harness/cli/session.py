@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -42,8 +43,9 @@ def execute(arguments: RunArguments) -> ExitCode:
             _say_what_would_run(make_work(cells, asking), memory)
             return ExitCode.OK
         _check_writable(runs)
-        options = Options(memory, project.root, asking, _words(arguments))
-        return _run(cells, options, runs)
+        works = make_work(cells, asking)
+        options = Options(memory, project.root, arguments.seed or 0, _words(arguments))
+        return _run(works, options, runs)
     finally:
         cache.close()
 
@@ -82,19 +84,18 @@ def _plan(arguments: RunArguments, project: Project) -> tuple[Cell, ...]:
     return cells
 
 
-def _run(cells: tuple[Cell, ...], options: Options, runs: Path) -> ExitCode:
+def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
     from harness.results.render import render
     from harness.results.show import summary
     from harness.results.store import read_run, write_run
 
-    tasks = len({cell.task.task for cell in cells})
-    models = len({cell.model.model for cell in cells})
-    click.echo(
-        f"running {len(cells)} cells: {_count(tasks, 'task')} x {_count(models, 'model')}", err=True
-    )
+    tasks = len({work.cell.task.task for work in works})
+    models = len({work.cell.model.model for work in works})
+    counts = f"{_count(tasks, 'task')} x {_count(models, 'model')}"
+    click.echo(f"running {_count(len(works), 'cell')}: {counts}", err=True)
     progress: ClosableProgress = make_progress()
     try:
-        done = run(cells, options, progress)
+        done = run(works, options, progress)
     except KeyboardInterrupt:  # while scoring: the answers are all in the cache
         raise Interrupted(
             "interrupted: all answers are kept; run the same command again to score them"

@@ -49,7 +49,8 @@ def in_words(
     """Pydantic's errors as a user would put them, one for each place."""
     places: dict[Loc, list[ErrorDetails]] = {}
     for error in errors:
-        places.setdefault(_place(data, error), []).append(error)
+        if not _counted_short(error):
+            places.setdefault(_place(data, error), []).append(error)
     misspelt = {
         (*loc[:-1], _meant(spec_type, loc))
         for loc, group in places.items()
@@ -86,6 +87,14 @@ _TYPES = {
     "model_type": "a mapping of keys to values",
     "dataclass_type": "a mapping of keys to values",
 }
+
+
+def _counted_short(error: ErrorDetails) -> bool:
+    """A list that is long enough, and which pydantic calls short for the bad entries in it."""
+    given = error["input"]
+    if error["type"] != "too_short" or not isinstance(given, list):
+        return False
+    return len(given) >= int(error["ctx"]["min_length"])
 
 
 def _place(data: Value, error: ErrorDetails) -> Loc:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import SelectionError, SpecError, StoreError
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 _TASK = """\
 # harness run NAME -m tiny-llama
@@ -136,7 +136,7 @@ def starter_files(kind: str, name: str) -> dict[Path, str]:
     if not NAME.fullmatch(name):
         raise SelectionError(
             f"'{name}' cannot be a name: it begins with a letter or digit and consists of "
-            "letters, digits, '.', '_' and '-' (at most 100)"
+            "letters, digits, '.', '_' and '-' (at most 80)"
         )
     folder = Path("tasks", name)
     files: dict[str, dict[Path, str]] = {

@@ -70,7 +70,7 @@ class TrainPlan:
         """The plan in words."""
         lora, train, base = self.recipe.lora, self.recipe.train, self.base
         rows = train.per_device_train_batch_size * train.gradient_accumulation_steps
-        quant = self.recipe.quantize
+        quant: str = self.recipe.quantize
         if quant == "nf4":
             quant = "nf4 with double quantization"
         return [

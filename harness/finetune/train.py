@@ -197,7 +197,7 @@ def compute_dtype(plan: TrainPlan) -> str:
 
 def on_cpu(plan: TrainPlan) -> bool:
     """Whether the base card's device is the CPU on this machine."""
-    return choose_device(plan.base).type == "cpu"
+    return bool(choose_device(plan.base).type == "cpu")
 
 
 def _arguments(plan: TrainPlan, watched: bool) -> SFTConfig:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.adapters.cache import request_key
-from harness.collect.plan import Cell
 from harness.collect.specs import TaskSpec
 from harness.records import Score
 from harness.results.run import Aggregate, CellResult, CompletionRow, Run, ScorerInfo
@@ -17,7 +16,7 @@ from harness.runner.generate import Answers, Memory, Progress, generate
 from harness.runner.profile import profile
 from harness.runner.provenance import git_state, model_infos, package_versions, spec_texts
 from harness.runner.score import ScoredCell, score
-from harness.runner.work import Asking, make_work
+from harness.runner.work import Work
 from harness.scorers.base import Scorer
 from harness.tasks.dataset import data_hash
 
@@ -28,22 +27,19 @@ class Options:
 
     memory: Memory
     project: Path
-    asking: Asking
+    seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     """The command's own words, for the manifest."""
 
 
-def run(cells: Sequence[Cell], options: Options, progress: Progress) -> Run:
-    """Ask, score and summarise all cells; nothing is written but the cache.
+def run(works: Sequence[Work], options: Options, progress: Progress) -> Run:
+    """Ask, score and summarise all cells of `make_work`; nothing is written but the cache.
 
-    Raises CollectError before anything is asked if data or prompts are wrong, ModelError if a
-    model cannot be loaded, Interrupted when stopped.
+    Raises ModelError if a model cannot be loaded, Interrupted when stopped.
     """
     started = datetime.now(UTC)
-    works = make_work(cells, options.asking)
     answers = generate(works, options.memory, progress)
-    seed = options.asking.seed or 0
-    scored = score(works, answers.completions, options.memory.cache, seed)
+    scored = score(works, answers.completions, options.memory.cache, options.seed)
     revision, dirty = git_state(options.project)
     return Run(
         cells=[_result(cell, answers) for cell in scored],
@@ -52,7 +48,7 @@ def run(cells: Sequence[Cell], options: Options, progress: Progress) -> Run:
         models=model_infos((work.cell.model for work in works), answers),
         specs=spec_texts(works),
         profile=profile(scored, answers),
-        seeds=sorted({seed, *(work.cell.task.generate.seed for work in works)}),
+        seeds=sorted({options.seed, *(work.cell.task.generate.seed for work in works)}),
         settings=options.settings,
         revision=revision,
         dirty=dirty,

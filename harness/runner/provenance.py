@@ -12,7 +12,6 @@ from harness.results.run import ModelInfo, SpecText
 from harness.runner.generate import Answers
 from harness.runner.work import Work
 
-
 PACKAGES = (
     "tune-harness",
     "torch",
@@ -30,7 +29,7 @@ PACKAGES = (
 
 
 def git_state(folder: Path) -> tuple[str, bool]:
-    """Revision of the repository a folder is in, and whether it has changes; ('', False) outside."""
+    """Revision of the repository around a folder, and whether it has changes; '' outside one."""
     try:
         revision = _git(folder, "rev-parse", "HEAD")
         return revision, bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
@@ -67,14 +66,14 @@ def model_infos(models: Iterable[ModelSpec], answers: Answers) -> list[ModelInfo
     """Who answered."""
     infos = []
     for model in {model.model: model for model in models}.values():
-        native = isinstance(model, TransformersModel)
+        native = model if isinstance(model, TransformersModel) else None
         infos.append(
             ModelInfo(
                 model=model.model,
                 fingerprint=answers.fingerprints.get(model.model, ""),
                 adapter=model.adapter,
-                dtype=model.dtype if native else "",
-                device=model.device if native else "",
+                dtype=native.dtype if native else "",
+                device=native.device if native else "",
                 baseline=model.baseline,
             )
         )

@@ -18,7 +18,7 @@ Invoke = Callable[..., tuple[int, str, str]]
 RIGHT = {f"s{n}": str(2 * n + 1) for n in range(6)}
 
 
-@pytest.fixture()
+@pytest.fixture
 def sums(project: UserProject) -> UserProject:
     project.add_sums()
     project.add_replay(RIGHT)
@@ -169,7 +169,7 @@ def test_data_outside_the_project_needs_a_word(sums: UserProject, invoke: Invoke
     )
     code, _, err = invoke("run", "sums", "-m", "recorded")
     assert code == 4
-    assert "outside the project" in err
+    assert "may not leave the project" in err
     code, _, err = invoke("run", "sums", "-m", "recorded", "--allow-outside")
     assert code == 0, err
 

@@ -111,8 +111,7 @@ gate:
         "capitals.task.yaml:16: 'generate.top_p' must be a number, not '1:30'",
         "capitals.task.yaml:18: 'generate.temperature' must be at least 0, not -1",
         "capitals.task.yaml:18: 'generate.temperature' must be a number, not 'warm'",
-        "capitals.task.yaml:19: unknown setting 'generat.top_k' "
-        "(did you mean 'generate.top_k'?)",
+        "capitals.task.yaml:19: unknown setting 'generat.top_k' (did you mean 'generate.top_k'?)",
         "capitals.task.yaml:21: unknown metric 'rouge_L' (did you mean 'rouge_l'?)",
         "capitals.task.yaml:22: unknown key 'rouge_l' "
         "(write 'metric: rouge_l', its settings beside it)",
@@ -136,7 +135,11 @@ gate:
         ("version: 1", "version:", ":2: 'version' must be a whole number, not empty"),
         ("version: 1", "version: 1.5", ":2: 'version' must be a whole number, not 1.5"),
         ("version: 1", "version: 0", ":2: 'version' must be at least 1, not 0"),
-        ("tags: [geo]", "tags: geo", ":3: 'tags' must be a list, not 'geo' (did you mean [\"geo\"]?)"),
+        (
+            "tags: [geo]",
+            "tags: geo",
+            ":3: 'tags' must be a list, not 'geo' (did you mean [\"geo\"]?)",
+        ),
         ("task: capitals", "task: cities", ":1: 'task' must be 'capitals', the name of its file"),
         ("[exact_match]", "[]", ":9: 'score' must have at least 1 entry"),
         ("[exact_match]", "[3]", ":9: 'score[1]' must be a mapping of keys to values, not 3"),
@@ -156,7 +159,11 @@ gate:
         ("{{ input }}", "{% include 'x' %}", ":7: template: include is not available here"),
         ("{{ input }}", "{{ input is odder }}", "no test named 'odder' (did you mean 'odd'?)"),
         ("rows.jsonl", "row.jsonl", ":4: no such file: 'row.jsonl' (did you mean 'rows.jsonl'?)"),
-        ("rows.jsonl", "../rows.jsonl", ":4: data paths may not leave the project: '../rows.jsonl'"),
+        (
+            "rows.jsonl",
+            "../rows.jsonl",
+            ":4: data paths may not leave the project: '../rows.jsonl'",
+        ),
         ("rows.jsonl", "/etc/passwd", ":4: data paths may not leave the project: '/etc/passwd'"),
         ("rows.jsonl", ".", ":4: '.' is a folder, not a file"),
         ("rows.jsonl", "https://x.org/a", ":4: data comes from a file or from hf://"),
@@ -184,7 +191,7 @@ gate:
         (
             "score:",
             "variants: {generate.top_k: [[1]]}\nscore:",
-            ":9: 'variants.generate.top_k[1]' must be text, a whole number, a number or true or false",
+            ":9: 'variants.generate.top_k[1]' must be text, a whole number, a number or true",
         ),
     ],
 )
@@ -241,8 +248,9 @@ def test_model_cards_are_read_by_their_adapter(root: Path) -> None:
     assert isinstance(card, TransformersModel)
     replay = check(root, "model: m\nadapter: replay\ncompletions: a.jsonl\n", "m.model.yaml")
     assert isinstance(replay, ReplayModel)
-    assert "m.model.yaml:2: unknown adapter 'transformer' (did you mean 'transformers'?)" in mistake(
-        root, "model: m\nadapter: transformer\nbase: x\n", "m.model.yaml"
+    assert (
+        "m.model.yaml:2: unknown adapter 'transformer' (did you mean 'transformers'?)"
+        in mistake(root, "model: m\nadapter: transformer\nbase: x\n", "m.model.yaml")
     )
     assert "missing key 'adapter' (one of transformers, replay" in mistake(
         root, "model: m\nbase: x\n", "m.model.yaml"

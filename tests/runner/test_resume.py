@@ -38,7 +38,7 @@ batch_tokens: 64
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def long_project(project: UserProject) -> UserProject:
     project.write("tasks/long/long.task.yaml", TASK)
     project.write("adapters/slow.model.yaml", CARD)

@@ -1,0 +1,183 @@
+"""`harness collect`, `harness new` and `harness schema`, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+
+
+class Shell:
+    """A user in an empty folder."""
+
+    def __init__(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.root, self._capsys = root, capsys
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str) -> int:
+        self._capsys.readouterr()
+        code = main(arguments)
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+
+@pytest.fixture
+def harness(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    return Shell(tmp_path, capsys)
+
+
+def test_the_way_from_an_empty_folder_to_a_cell(harness: Shell) -> None:
+    assert harness("new", "task", "capitals") == 0
+    assert harness.out.splitlines() == [
+        "wrote tasks/capitals/capitals.task.yaml",
+        "wrote tasks/capitals/data/capitals.jsonl",
+        "wrote tasks/capitals/README.md",
+        "",
+        "next:",
+        "  harness collect capitals",
+        "  harness run capitals -m tiny-llama",
+    ]
+    assert harness("collect", "capitals", "--model", "tiny-llama") == 0
+    lines = harness.out.splitlines()
+    assert lines[:3] == [
+        f"project {harness.root}",
+        "  tasks/capitals/capitals.task.yaml",
+        "    capitals[tiny-llama]",
+    ]
+    assert lines[-1].startswith("1 cell (1 task x 1 model), 0 errors in ")
+
+
+def test_without_arguments_project_and_bundled_library_are_listed(harness: Shell) -> None:
+    harness("new", "task", "capitals")
+    assert harness("collect") == 0
+    assert harness.out.index("project ") < harness.out.index("bundled library")
+    assert "    vad_approach[tiny-llama]" in harness.out.splitlines()
+
+
+def test_an_empty_folder_sees_the_bundled_library(harness: Shell) -> None:
+    assert harness("collect", "-q", "-k", "vad_approach and tiny-llama") == 0
+    assert harness.out == "tasks/vad_approach/vad_approach.task.yaml::vad_approach[tiny-llama]\n"
+    assert harness.err.startswith("1 cell ")
+
+
+def test_what_is_printed_can_be_typed_again(harness: Shell) -> None:
+    harness("new", "task", "capitals")
+    harness("collect", "capitals", "--set", "generate.temperature=0,0.7", "--format", "ids")
+    ids = harness.out.splitlines()
+    assert len(ids) >= 2
+    harness("collect", *ids, "--set", "generate.temperature=0,0.7", "-q")
+    assert sorted(harness.out.splitlines()) == sorted(ids)
+
+
+def test_json_says_what_a_cell_is(harness: Shell) -> None:
+    harness("new", "task", "capitals")
+    code = harness(
+        "collect", "capitals", "--model=tiny-llama", "--set=generate.top_k=1,2", "--format=json"
+    )
+    assert code == 0
+    first = json.loads(harness.out)[0]
+    assert first["id"].endswith("::capitals[tiny-llama,generate.top_k=1]")
+    assert first["variant"] == {"generate.top_k": 1}
+    assert (first["task"], first["model"]) == ("capitals", "tiny-llama")
+    assert len(first["hash"]) == 64
+
+
+def test_all_mistakes_of_all_files_and_what_is_in_order(harness: Shell) -> None:
+    for name in ("north", "south", "west"):
+        harness("new", "task", name)
+    for name in ("north", "south"):
+        path = harness.root / "tasks" / name / f"{name}.task.yaml"
+        path.write_text(path.read_text().replace("version: 1", "versoin: 1"))
+    assert harness("collect", "tasks", "--model", "tiny-llama") == 4
+    assert harness.err.splitlines() == [
+        f"tasks/{name}/{name}.task.yaml:3: unknown key 'versoin' (did you mean 'version'?)"
+        for name in ("north", "south")
+    ]
+    assert "west[tiny-llama]" in harness.out
+    assert "1 cell (1 task x 1 model), 2 errors in " in harness.out
+    assert harness("collect", "west") == 0
+
+
+def test_a_setting_that_fits_no_task_is_told_once(harness: Shell) -> None:
+    harness("new", "task", "north")
+    harness("new", "task", "south")
+    assert harness("collect", "tasks", "--set", "generate.topk=1") == 4
+    assert harness.err == (
+        "--set generate.topk: unknown setting 'generate.topk' (did you mean 'generate.top_k'?)\n"
+    )
+
+
+def test_selections_by_tag(harness: Shell) -> None:
+    harness("new", "task", "capitals")
+    assert harness("collect", "capitals", "-m", "text and embedded") == 0
+    assert "capitals[tiny-llama]" in harness.out
+    assert harness("collect", "capitals", "-m", "tex") == 5
+    assert harness("collect", "capitals", "-m", "text or") == 4
+    assert "column 8" in harness.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["-k", "nothing_of_the_kind"], 5, "0 cells (0 tasks x 0 models), 0 errors"),
+        (["vad_aproach"], 4, "no task named 'vad_aproach' (did you mean 'vad_approach'?)"),
+        (["--model", "tiny-lama"], 4, "no model named 'tiny-lama' (did you mean 'tiny-llama'?)"),
+        (["-k", "a b"], 4, "-k 'a b': column 3: expected 'and', 'or' or the end, found 'b'"),
+    ],
+)
+def test_exit_codes(harness: Shell, arguments: list[str], code: int, message: str) -> None:
+    assert harness("collect", *arguments) == code
+    assert message in harness.out + harness.err
+
+
+def test_an_empty_selection_is_not_an_error_of_the_folder(harness: Shell) -> None:
+    (harness.root / "empty").mkdir()
+    assert harness("collect", "empty") == 5
+
+
+def test_a_model_card_is_checked_alone(harness: Shell) -> None:
+    harness("new", "model", "mine")
+    assert harness("collect", "adapters/mine.model.yaml") == 0
+    assert "  adapters/mine.model.yaml" in harness.out.splitlines()
+    path = harness.root / "adapters" / "mine.model.yaml"
+    path.write_text(path.read_text().replace("adapter: transformers", "adapter: transformer"))
+    assert harness("collect", "adapters") == 4
+    assert "adapters/mine.model.yaml:6: unknown adapter 'transformer' (did you" in harness.err
+    harness("new", "task", "capitals")
+    assert harness("collect", "capitals") == 0
+    assert harness.err.startswith("note: adapters/mine.model.yaml:6: unknown adapter")
+
+
+def test_data_outside_the_project(harness: Shell, tmp_path_factory: pytest.TempPathFactory) -> None:
+    rows = tmp_path_factory.mktemp("elsewhere") / "rows.jsonl"
+    rows.write_text("{}\n")
+    harness("new", "task", "capitals")
+    path = harness.root / "tasks" / "capitals" / "capitals.task.yaml"
+    path.write_text(path.read_text().replace("data/capitals.jsonl", str(rows)))
+    assert harness("collect", "capitals") == 4
+    assert "data paths may not leave the project" in harness.err
+    assert harness("collect", "capitals", "--allow-outside") == 0
+
+
+def test_new_refuses_to_overwrite(harness: Shell) -> None:
+    assert harness("new", "recipe", "mine") == 0
+    assert harness("new", "recipe", "mine") == 4
+    assert harness.err == "finetune/mine.recipe.yaml: exists already and is not overwritten\n"
+
+
+def test_new_in_another_folder(harness: Shell) -> None:
+    assert harness("new", "judge", "strict", "--dir", "evals") == 0
+    assert (harness.root / "evals" / "judges" / "strict.judge.yaml").is_file()
+    assert "  cd evals" in harness.out
+    assert "  harness collect judges/strict.judge.yaml" in harness.out
+
+
+def test_schema_is_json(harness: Shell) -> None:
+    assert harness("schema", "task") == 0
+    assert json.loads(harness.out)["properties"]["version"]["type"] == "integer"
