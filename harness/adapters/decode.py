@@ -135,13 +135,13 @@ def _decode_padded(engine: Engine, rows: list[Row], prefix: Cache | None) -> Non
             live, tokens = [live[i] for i in left], [tokens[i] for i in left]
             mask, positions = _compact(context, mask, positions, kept)
         mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
-        output = engine.model(
-            input_ids=torch.tensor(tokens, device=engine.device)[:, None],
+        output = engine.forward(
+            torch.tensor(tokens, device=engine.device)[:, None],
+            keep=1,
             attention_mask=mask,
             position_ids=positions,
             past_key_values=context.cache,
             use_cache=True,
-            logits_to_keep=1,
         )
         logits, positions = output.logits[:, -1], positions + 1
 
@@ -161,10 +161,13 @@ def _decode_equal(engine: Engine, rows: list[Row]) -> None:
     import torch
 
     ids = torch.tensor([row.ready.ids for row in rows], device=engine.device)
-    cache = None
+    state: dict[str, object] = {}
     while True:
-        output = engine.model(input_ids=ids, past_key_values=cache, use_cache=True)
-        cache = output.past_key_values
+        output = engine.forward(ids, keep=1, use_cache=True, **state)
+        # Mamba and its kin call what they remember by another name
+        state = {
+            name: output[name] for name in ("past_key_values", "cache_params") if name in output
+        }
         tokens = _advance(rows, output.logits[:, -1])
         if all(row.reason is not None for row in rows):
             return

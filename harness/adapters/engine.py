@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.adapters.kv import new_cache, place, use_all_rows
 
 if TYPE_CHECKING:
     import torch
     from transformers import Cache, PreTrainedModel
+    from transformers.utils import ModelOutput
 
 Support = Literal["padded", "equal"]
 ROWS = {"cpu": 64, "cuda": 256}
@@ -39,6 +40,17 @@ class Engine:
     eos: frozenset[int]
     packs: bool
     """Whether a (rows, 1, queries, columns) mask of our own is taken as it is."""
+    keeps: bool
+    """Whether the model computes only the logits that are asked for."""
+
+    def forward(self, ids: torch.Tensor, keep: int, **inputs: Any) -> ModelOutput:
+        """One pass over (rows, new) tokens; ``logits`` of the output are of the last ``keep``."""
+        if self.keeps:
+            inputs["logits_to_keep"] = keep
+        output = self.model(input_ids=ids, **inputs)
+        if not self.keeps:
+            output.logits = output.logits[:, -keep:]
+        return output
 
     @property
     def rows(self) -> int:
@@ -115,13 +127,13 @@ def _read_rows(
     ids = [[0] * (width - len(s)) + list(s[-width:]) for s in sequences]
     sizes = mask.sum(1, keepdim=True)
     positions = torch.arange(width, device=engine.device) + sizes - width
-    output = engine.model(
-        input_ids=torch.tensor(ids, device=engine.device),
+    output = engine.forward(
+        torch.tensor(ids, device=engine.device),
+        keep=1,
         attention_mask=None if bool(mask.all()) else mask,
         position_ids=positions.clamp(min=0),
         past_key_values=cache,
         use_cache=True,
-        logits_to_keep=1,
     )
     last: torch.Tensor = output.logits[:, -1]
     return last
@@ -135,11 +147,5 @@ def read_prefix(engine: Engine, ids: Sequence[int]) -> Cache:
     for start in range(0, len(ids), engine.step_tokens):
         step = torch.tensor([ids[start : start + engine.step_tokens]], device=engine.device)
         positions = torch.arange(start, start + step.shape[1], device=engine.device)[None]
-        engine.model(
-            input_ids=step,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
+        engine.forward(step, keep=1, position_ids=positions, past_key_values=cache, use_cache=True)
     return cache

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.adapters.engine import Engine, Support
 from harness.adapters.locate import card_error, shown
+from harness.adapters.probe import bears_padding
 from harness.collect.specs import TransformersModel
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 DEFAULT_LENGTH = 2048
 """Context of a model whose configuration names none, as in lm-eval."""
+TESTED = {"llama", "qwen2", "gpt2", "mistral", "gemma2", "gemma3_text"}
+"""Architectures that our tests compare with transformers' own generation; others are probed."""
 LENGTH_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 
 
@@ -94,7 +97,7 @@ def load_model(card: TransformersModel, folder: Path) -> PreTrainedModel:
                 output_loading_info=True,
                 **options,
             )
-    except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, ImportError, AttributeError, RuntimeError) as error:
         cause = (str(error).splitlines() or [""])[0]
         raise card_error(card, f"base '{card.base}' cannot be loaded: {cause}") from None
     missing = sorted(report["missing_keys"])
@@ -128,16 +131,21 @@ def make_engine(model: PreTrainedModel, eos: int | None) -> Engine:
     names = model.generation_config.eos_token_id if model.generation_config else None
     listed = names if isinstance(names, list) else [names]
     ends = frozenset(int(token) for token in [*listed, eos] if token is not None)
-    return Engine(
+    arguments = set(inspect.signature(model.forward).parameters)
+    engine = Engine(
         model=model,
         device=next(model.parameters()).device,
-        support=_support(model, config),
+        support=_support(model, config, arguments),
         layers=int(config.num_hidden_layers),
         vocab=int(config.vocab_size),
         window=_window(config),
         eos=ends,
         packs=config._attn_implementation == "sdpa",
+        keeps="logits_to_keep" in arguments,
     )
+    if config.model_type not in TESTED and not bears_padding(engine):
+        engine.support = "equal"
+    return engine
 
 
 def context_length(card: TransformersModel, config: PretrainedConfig) -> int:
@@ -160,14 +168,11 @@ def _window(config: PretrainedConfig) -> int | None:
     return int(window) if window else None
 
 
-def _support(model: PreTrainedModel, config: PretrainedConfig) -> Support:
-    """ "padded" if all state is keys and values, and left padding is seen to change nothing."""
+def _support(model: PreTrainedModel, config: PretrainedConfig, names: set[str]) -> Support:
+    """Whether all state of the model is keys and values, as far as it declares."""
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-    names = inspect.signature(model.forward).parameters
-    wanted = {"past_key_values", "position_ids", "attention_mask", "logits_to_keep"}
     plain = {DynamicLayer, DynamicSlidingWindowLayer}
     layers = {type(layer) for layer in DynamicCache(config=config).layers}
-    if not wanted <= set(names) or not layers <= plain or model._is_stateful:
-        return "equal"
-    return "padded"
+    wanted = {"past_key_values", "position_ids", "attention_mask"}
+    return "padded" if wanted <= names and layers <= plain and not model._is_stateful else "equal"

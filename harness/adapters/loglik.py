@@ -230,13 +230,13 @@ def _read(engine: Engine, pack: Pack, prefix: Cache | None) -> torch.Tensor:
     found = torch.zeros(pack.targets.shape, device=engine.device)
     for start, end in steps:
         first = max(start, width - pack.keep)  # the first column of this step with a target
-        output = engine.model(
-            input_ids=pack.ids[:, start:end],
+        output = engine.forward(
+            pack.ids[:, start:end],
+            keep=max(1, end - first),
             attention_mask=_mask(numbers[:, : before + end], before + start),
             position_ids=pack.positions[:, start:end],
             past_key_values=cache,
             use_cache=cache is not None,
-            logits_to_keep=max(1, end - first),
         )
         if end > first:
             _gather(output.logits, pack, first - (width - pack.keep), found)
@@ -302,10 +302,8 @@ def _plain_rows(engine: Engine, rows: Sequence[tuple[Window, Sequence[int]]]) ->
     first = min(len(window.ids) for window, _ in rows) - 1
     ids = [text[:-1] + [0] * (width + 1 - len(text)) for text in texts]
     targets = [text[first + 1 :] + [0] * (width + 1 - len(text)) for text in texts]
-    output = engine.model(
-        input_ids=torch.tensor(ids, device=engine.device),
-        use_cache=False,
-        logits_to_keep=width - first,
+    output = engine.forward(
+        torch.tensor(ids, device=engine.device), keep=width - first, use_cache=False
     )
     found = _logprobs(output.logits, torch.tensor(targets, device=engine.device)).tolist()
     sums = []

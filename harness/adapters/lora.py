@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 LORA_KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+FAMILY = ("lora_", "token_adapter", "trainable_tokens")
+"""What the parts of names of weights that stand beside the base begin with."""
 PACKED = {"U8", "I8"}
 """Types of weights that are quantized in the file, whose shapes say nothing."""
 Shape = tuple[str, tuple[int, ...]]
@@ -75,7 +77,11 @@ class Wardrobe:
             except (ValueError, RuntimeError, KeyError) as error:
                 cause = " ".join(str(error).split())[:300]
                 raise card_error(card, f"lora '{card.lora}' does not fit: {cause}") from None
-            placed = set(get_peft_model_state_dict(self._peft, adapter_name=name))
+            # False: looking for resized embeddings would ask the network for the base's config
+            state = get_peft_model_state_dict(
+                self._peft, adapter_name=name, save_embedding_layers=False
+            )
+            placed = set(state)
             with safe_open(weight_files(lora)[0], "pt") as file:
                 stored = set(file.keys())
         self._names[lora] = name
@@ -95,12 +101,16 @@ def check_lora(card: TransformersModel, base: Path, lora: Path) -> None:
     must fit a weight of the base.
     """
     config = json.loads((lora / "adapter_config.json").read_text("utf-8"))
+    if config.get("peft_type") != "LORA":
+        raise card_error(card, f"lora '{card.lora}' is of type {config.get('peft_type')}, not LORA")
     named = config.get("base_model_name_or_path")
     if named and not _same_base(card, str(named), base):
         raise card_error(
             card, f"lora '{card.lora}' was made for base '{named}', not for '{card.base}'"
         )
-    trouble = _misfit(_shapes(lora), _shapes(base), bool(config.get("fan_in_fan_out")))
+    own = _shapes(lora)
+    whole = _whole_weights(own, tuple(config.get("modules_to_save") or ()))
+    trouble = whole or _misfit(own, _shapes(base), bool(config.get("fan_in_fan_out")))
     if trouble:
         raise card_error(card, f"lora '{card.lora}' does not fit base '{card.base}': {trouble}")
 
@@ -123,6 +133,18 @@ def _same_base(card: TransformersModel, named: str, base: Path) -> bool:
     if cached is not None and weight_files(cached):
         return weights_digest(cached) == weights_digest(base)
     return Path(named).name == Path(card.base).resolve().name
+
+
+def _whole_weights(lora: dict[str, Shape], saved: tuple[str, ...]) -> str:
+    """Why a file with more than a LoRA in it is refused; empty if it has no more.
+
+    Trained biases and resized embeddings would overwrite the base, which others share.
+    """
+    for key in sorted(lora):
+        parts = key.split(".")
+        if not any(part.startswith(FAMILY) or part in saved for part in parts):
+            return f"it holds the whole weight {key}: merge it into a base of its own"
+    return ""
 
 
 def _misfit(lora: dict[str, Shape], base: dict[str, Shape], transposed: bool) -> str:

@@ -111,11 +111,13 @@ class Reader:
             return Ready(request, ids or self.tokenizer.start(), [])
         if not request.continuations:
             raise ValueError(f"a {request.output_type} request without continuations")
+        if "" in request.continuations:
+            raise ValueError("an empty continuation has no log-likelihood")
         ids, tails = encode_pair(self.tokenizer, text, request.continuations, chat)
         if not ids:
             ids = self.tokenizer.start()
         if not ids:
             raise ValueError("an empty prompt, and the tokenizer has neither BOS nor EOS")
         if not all(tails):
-            raise ValueError("an empty continuation has no log-likelihood")
+            raise ValueError("a continuation without tokens has no log-likelihood")
         return Ready(request, ids, tails)

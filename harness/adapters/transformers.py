@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.adapters import fingerprint as prints
 from harness.adapters.batches import Group, Limits, in_batches, share_prefixes
-from harness.adapters.locate import locate_base, locate_lora
+from harness.adapters.locate import card_error, locate_base, locate_lora
 from harness.adapters.prompts import Reader, Ready
 from harness.adapters.tokenizer import (
     TextTokenizer,
@@ -61,7 +61,9 @@ class TransformersAdapter:
         """
         card = _card(model)
         base, lora = self._folders(card)
-        reader = Reader(load_tokenizer(card, base, lora), max_length=0)
+        tokenizer = load_tokenizer(card, base, lora)
+        _check_template(card, tokenizer, requests)
+        reader = Reader(tokenizer, max_length=0)
         return [
             0 if isinstance(item, Completion) else len(item.ids) + sum(map(len, item.continuations))
             for item in reader.encode(requests)
@@ -75,6 +77,7 @@ class TransformersAdapter:
             return
         card = _card(model)
         engine, tokenizer, max_length = self._wear(card)
+        _check_template(card, tokenizer, requests)
         reader = Reader(tokenizer, max_length)
         items = list(reader.read(requests))
         self.notes = reader.notes()
@@ -120,6 +123,15 @@ class TransformersAdapter:
         tokenizer = wrap_tokenizer(card, self._loaded.tokenizer, lora)
         config = self._loaded.engine.model.config
         return self._loaded.engine, tokenizer, context_length(card, config)
+
+
+def _check_template(
+    card: TransformersModel, tokenizer: TextTokenizer, requests: Sequence[Request]
+) -> None:
+    """Raise ModelError if a prompt is messages and nothing can render them."""
+    if tokenizer.template is None and any(not isinstance(r.prompt, str) for r in requests):
+        what = f"base '{card.base}' has no chat template, and the task's prompt is messages"
+        raise card_error(card, what + ": give the card a `chat_template`")
 
 
 def _generate(

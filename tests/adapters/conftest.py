@@ -13,7 +13,9 @@ from harness.collect.specs import TransformersModel
 
 TEXT = """The quick brown fox jumps over the lazy dog. A camera looks at a road at night; nobody
 walks there. Was ist das? Ein Hund läuft über die Straße. 今日は良い天気です。 Numbers: 1 2 3 42."""
-TEMPLATE = "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]"
+TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]"
+)
 SMALL = {"vocab_size": 400, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
 SIZES = {
     "hidden_size": 32,
@@ -74,6 +76,14 @@ def make_config(kind: str):
         return hf.Qwen2Config(**common)
     if kind == "falcon_h1":  # Mamba state beside attention
         return hf.FalconH1Config(**common, mamba_d_ssm=32, mamba_n_heads=4, mamba_d_state=8)
+    if kind == "mamba":
+        return hf.MambaConfig(**SMALL, hidden_size=32, num_hidden_layers=2, state_size=4)
+    if kind == "bloom":  # ALiBi: positions are distances
+        return hf.BloomConfig(**SMALL, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.3)
+    if kind in ("opt", "gpt_neox", "phi", "qwen3", "olmo2", "cohere", "granite", "stablelm"):
+        return hf.AutoConfig.for_model(kind, **common)
+    if kind == "llama64":  # bitsandbytes quantizes blocks of 64
+        return hf.LlamaConfig(**{**common, "hidden_size": 64, "intermediate_size": 128})
     return hf.LlamaConfig(**common)
 
 

@@ -6,17 +6,17 @@ import random
 
 import pytest
 
-from harness.adapters.registry import open_adapter
 from harness.adapters.decode import cut
+from harness.adapters.registry import open_adapter
 from harness.records import GenerateSettings, Request
 
-KINDS = ["llama", "qwen2", "gpt2", "mistral", "gemma2", "gemma3", "falcon_h1"]
+KINDS = ["llama", "qwen2", "gpt2", "mistral", "gemma2", "gemma3", "falcon_h1", "mamba", "bloom"]
 
 
 def texts(count: int, seed: int = 0, most: int = 40) -> list[str]:
     """Prompts of 1 to 40 words."""
     rng = random.Random(seed)
-    words = "the quick brown fox jumps over a lazy dog camera road night Straße 天気 42".split()
+    words = "the quick brown fox jumps over a lazy dog camera road night Straße 天気 42".split()  # noqa: SIM905
     return [" ".join(rng.choices(words, k=rng.randint(1, most))) for _ in range(count)]
 
 
@@ -136,7 +136,9 @@ def test_a_single_request_too_large_for_memory_fails_alone(tiny, card):
 
     def hook(module, args, kwargs):
         if kwargs["input_ids"].shape[1] > 60:
-            raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 byte")
+            raise RuntimeError(
+                "DefaultCPUAllocator: not enough memory: you tried to allocate 1 byte"
+            )
 
     adapter._loaded.engine.model.register_forward_pre_hook(hook, with_kwargs=True)
     found = ask(model, ["fox " * 60, "a dog", "a cat"], adapter, max_new_tokens=4)

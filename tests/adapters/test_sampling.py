@@ -29,7 +29,9 @@ def test_frequencies_are_the_softmax_of_the_heated_logits():
     import torch
 
     grid = [(i + 0.5) / 20_000 for i in range(20_000)]
-    tokens = draw(torch.tensor([LOGITS]).expand(20_000, -1), [request(temperature=2.0)] * 20_000, grid)
+    tokens = draw(
+        torch.tensor([LOGITS]).expand(20_000, -1), [request(temperature=2.0)] * 20_000, grid
+    )
     expected = (torch.tensor(LOGITS) / 2).softmax(-1)
     for token in range(4):
         assert abs(tokens.count(token) / 20_000 - float(expected[token])) < 1e-3
