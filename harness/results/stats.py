@@ -28,6 +28,7 @@ LEVEL = 0.95
 LARGE = 100  # from here on the t interval is as good as resampling (measured: facts, 2.2)
 SMALL = 8  # below, too few distinct resamples for bootstrap-t
 RESAMPLES = 2000
+WIDEST = 2.0  # a bootstrap-t side in units of Student's; beyond it lies noise
 DEGENERATE = "degenerate: no spread"
 
 
@@ -107,6 +108,8 @@ def bootstrap_t(values: Floats, level: float = LEVEL, seed: int = 0) -> Interval
 
     The resamples' t statistics take the place of Student's table, so that skew shows. A resample
     without spread has no t statistic: if more than 1 % are such, the plain t interval is given.
+    One outlier among near-equal values makes resamples with hardly any spread, whose t statistics
+    say nothing: a side is at most WIDEST times as wide as Student's.
     """
     import numpy as np
 
@@ -119,6 +122,8 @@ def bootstrap_t(values: Floats, level: float = LEVEL, seed: int = 0) -> Interval
         return t_interval(values, level)
     t = (drawn.mean(axis=1)[live] - mean) / errors[live]
     low, high = np.quantile(t, [(1 - level) / 2, (1 + level) / 2])
+    widest = WIDEST * t_quantile(n - 1, level)
+    low, high = max(low, -widest), min(high, widest)
     error = float(values.std(ddof=1)) / math.sqrt(n)
     return Interval(
         min(mean - float(high) * error, mean), max(mean - float(low) * error, mean), "bootstrap-t"

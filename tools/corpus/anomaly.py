@@ -38,7 +38,7 @@ _LAYOUTS = (
     "Request: {q}\nReply: {a}",
 )
 """How a question and its prose answer stand together; never the layout of the task."""
-_ORDER = ("sensor", "arch", "explain", "training", "fusion", "limit", "measure")
+_ORDER = ("cue", "sensor", "arch", "explain", "training", "fusion", "limit", "measure")
 _PLANS = (
     "Problem: {q}\nSystem: {a}",
     "Task: {q}\nPlan: {a}",
@@ -83,6 +83,7 @@ class AnomalyProse:
         self.glossary: list[Entry] = json.loads(text)
         self.forms: Sections = sections("anomaly.txt")
         self.concepts = rows("research.txt")
+        self.cues = rows("cues.txt")
         self.prepositions = {
             noun: kind
             for kind in ("in", "on")
@@ -111,8 +112,16 @@ class AnomalyProse:
             for number, value in enumerate(values, start=1):
                 words[name if number == 1 else f"{name}{number}"] = value
         words["measure"] = rng.choice(entry["measures"])
+        words["cue"] = self.cue(words["anomaly"], rng)
         words["limitclause"] = limit_clause(limits[0])
         return words
+
+    def cue(self, anomaly: str, rng: random.Random) -> str:
+        """What the anomaly looks like: of the first keyword that is in its name."""
+        for keyword, *cues in self.cues:
+            if keyword in anomaly:
+                return rng.choice(cues)
+        return "motion that does not fit the scene"
 
     def preposition(self, place: str) -> str:
         """`in`, `on` or `at`, by the head noun of the place."""
@@ -136,7 +145,7 @@ class AnomalyProse:
 
     def system(self, words: dict[str, str], rng: random.Random) -> str:
         """Sensor and model, and some more sentences about the system, in an order or in none."""
-        rest = ["fusion", "limit", "explain", "training", "measure"]
+        rest = ["cue", "fusion", "limit", "explain", "training", "measure"]
         keep = ["sensor", "arch", *rng.sample(rest, rng.randint(1, 3))]
         if rng.random() < 0.5:
             rng.shuffle(keep)
