@@ -29,6 +29,7 @@ class GrowingLayer:
     def __init__(self, rows: int, room: int) -> None:
         self._rows, self._room = rows, room
         self._slice = slice(0, rows)
+        self._blank = False
         self.length = 0
         self.keys: torch.Tensor | None = None
         self.values: torch.Tensor | None = None
@@ -36,6 +37,7 @@ class GrowingLayer:
     def at(self, rows: slice, length: int) -> None:
         """Let the next `update` write these rows, behind so many columns."""
         self._slice, self.length = rows, length
+        self._blank = True
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
@@ -44,10 +46,19 @@ class GrowingLayer:
         start, end = self.length, self.length + key_states.shape[2]
         self.keys = self._fit(self.keys, key_states, end)
         self.values = self._fit(self.values, value_states, end)
+        if self._blank:
+            # masked columns that nobody wrote must be numbers all the same: 0 * NaN is NaN
+            self.keys[self._slice, :, :start] = 0
+            self.values[self._slice, :, :start] = 0
+            self._blank = False
         self.keys[self._slice, :, start:end] = key_states
         self.values[self._slice, :, start:end] = value_states
         self.length = end
         return self.keys[self._slice, :, :end], self.values[self._slice, :, :end]
+
+    def use_all(self) -> None:
+        """Let the next `update` write all rows."""
+        self._slice = slice(0, self._rows)
 
     def keep(self, rows: torch.Tensor, skip: int) -> None:
         """Drop all rows but these, and the first ``skip`` columns of all."""
@@ -55,7 +66,9 @@ class GrowingLayer:
             return
         self.keys = self.keys[:, :, skip : self.length].index_select(0, rows)
         self.values = self.values[:, :, skip : self.length].index_select(0, rows)
-        self.at(slice(0, len(rows)), self.length - skip)
+        self._rows = len(rows)
+        self.length -= skip
+        self.use_all()
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Columns that the next `query_length` tokens see, and the first column's number."""
@@ -72,8 +85,7 @@ class GrowingLayer:
     def _fit(self, buffer: torch.Tensor | None, like: torch.Tensor, end: int) -> torch.Tensor:
         _, heads, _, size = like.shape
         if buffer is None:
-            # zeros, since masked columns that nobody wrote must be numbers: 0 * NaN is NaN
-            return like.new_zeros(self._rows, heads, max(end, self._room), size)
+            return like.new_empty(self._rows, heads, max(end, self._room), size)
         if buffer.shape[2] >= end:
             return buffer
         grown = like.new_empty(len(buffer), heads, int(end * GROWTH), size)
@@ -114,7 +126,7 @@ def place(
 def use_all_rows(cache: Cache) -> None:
     """Let the next tokens be written to all rows again."""
     for layer in cache.layers:
-        layer.at(slice(0, None), layer.length)
+        layer.use_all()
 
 
 def keep_rows(cache: Cache, rows: torch.Tensor, skip: int) -> None:

@@ -24,8 +24,8 @@ class Meter:
     def __init__(self, model: str, total: int) -> None:
         self.model, self.total = model, total
         self.done = self.cached = self.failed = self.tokens = 0
-        self.asked_since: float | None = None
-        self.begun = time.monotonic()
+        self._created = time.monotonic()
+        self._begun: float | None = None
 
     def add(self, batch: Sequence[Completion], cached: bool) -> None:
         """Count a batch."""
@@ -33,14 +33,22 @@ class Meter:
         self.failed += sum(done.failed for done in batch)
         if cached:
             self.cached += len(batch)
-        else:
-            self.tokens += sum(done.prompt_tokens + done.completion_tokens for done in batch)
+            return
+        if self._begun is None:  # loading the model is not part of a rate
+            taken = sum(done.latency_ms or 0.0 for done in batch) / 1e3
+            self._begun = max(self._created, time.monotonic() - taken)
+        self.tokens += sum(done.prompt_tokens + done.completion_tokens for done in batch)
+
+    @property
+    def seconds(self) -> float:
+        """Since the model began to answer."""
+        begun = time.monotonic() if self._begun is None else self._begun
+        return max(time.monotonic() - begun, 1e-3)
 
     def rates(self) -> str:
         """Samples and tokens a second of what was really asked."""
-        seconds = max(time.monotonic() - self.begun, 1e-9)
         asked = self.done - self.cached
-        return f"{asked / seconds:.1f} samples/s, {self.tokens / seconds:,.0f} tokens/s"
+        return f"{asked / self.seconds:.1f} samples/s, {self.tokens / self.seconds:,.0f} tokens/s"
 
     def line(self) -> str:
         """The state as one line."""
@@ -58,8 +66,7 @@ class Meter:
         asked = self.done - self.cached
         if not asked:
             return "--:--"
-        rate = asked / max(time.monotonic() - self.begun, 1e-9)
-        seconds = int((self.total - self.done) / rate)
+        seconds = int((self.total - self.done) * self.seconds / asked)
         return f"{seconds // 60}:{seconds % 60:02d}"
 
 

@@ -17,13 +17,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from harness.adapters.load import quiet
 from harness.collect.specs import ScoreSpec
 from harness.errors import ModelError
 from harness.records import Completion, Sample, Score
 from harness.scorers.base import ScorerContext, mean_of
 from harness.scorers.control import Controls, make_controls
 from harness.scorers.embedding import BATCH, DTYPE, cut_at
-from harness.scorers.encoder import Encoder, find_encoder, key_of, quiet_loading
+from harness.scorers.encoder import Encoder, find_encoder, key_of
 from harness.scorers.overlap import EMPTY
 from harness.scorers.similarity import DIGITS
 
@@ -187,7 +188,7 @@ def load(folder: Path) -> tuple[Any, Any, int]:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    with quiet_loading():
+    with quiet():
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32

