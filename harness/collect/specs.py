@@ -24,6 +24,7 @@ METRICS = (
     "includes",
     "regex",
     "choice",
+    "choice_norm",
     "rouge_1",
     "rouge_2",
     "rouge_l",

@@ -34,6 +34,24 @@ def choice(spec: ScoreSpec, context: ScorerContext) -> SampleScorer:
     return SampleScorer("choice", method, choice_score)
 
 
+def choice_norm(spec: ScoreSpec, context: ScorerContext) -> SampleScorer:
+    """As `choice`, with each sum divided by the choice's number of characters.
+
+    What lm-eval calls acc_norm: without it a long choice is at a disadvantage for its length.
+    """
+    method = "accuracy, choice with the highest log-probability a character"
+    return SampleScorer("choice_norm", method, choice_norm_score)
+
+
+def choice_norm_score(sample: Sample, completion: Completion) -> Score:
+    """The rule of `choice_norm`; detail holds the normalised log-probabilities."""
+    lengths = [max(len(text), 1) for text in sample.choices]
+    if len(lengths) != len(completion.logprobs):
+        return _by_logprobs(sample, completion.logprobs)
+    pairs = zip(completion.logprobs, lengths, strict=True)
+    return _by_logprobs(sample, tuple(value / length for value, length in pairs))
+
+
 def choice_score(sample: Sample, completion: Completion) -> Score:
     """The rule of `choice`; raises HarnessError for a sample without choices."""
     if not sample.choices:

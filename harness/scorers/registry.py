@@ -15,6 +15,7 @@ SCORERS: dict[str, str] = {
     "includes": "harness.scorers.text:includes",
     "regex": "harness.scorers.text:regex",
     "choice": "harness.scorers.choice:choice",
+    "choice_norm": "harness.scorers.choice:choice_norm",
     "rouge_1": "harness.scorers.rouge:rouge_1",
     "rouge_2": "harness.scorers.rouge:rouge_2",
     "rouge_l": "harness.scorers.rouge:rouge_l",
@@ -32,6 +33,7 @@ SCORERS: dict[str, str] = {
 # what a metric can be computed from, where that is not generated text alone
 OUTPUT_TYPES: dict[str, tuple[OutputType, ...]] = {
     "choice": ("generate", "choices"),
+    "choice_norm": ("choices",),
     "perplexity": ("perplexity",),
     "token_count": ("generate", "choices", "perplexity"),
 }

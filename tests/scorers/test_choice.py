@@ -92,3 +92,15 @@ def test_accuracy_by_a_column_of_the_rows():
     samples = [Sample(str(i), "q", "A", row={"field": field}) for i, field in enumerate("xxy")]
     scores = [Score(1.0), Score(0.0), Score(None, "error")]
     assert accuracy_by(samples, scores, "field") == {"x": (2, 0.5)}
+
+
+def test_choice_norm_divides_by_the_length_of_the_choice() -> None:
+    """The long choice is less probable as a whole and more probable a character."""
+    sample = Sample("q", "?", "B", choices=("no", "certainly not"))
+    done = Completion("q", finish_reason="scored", logprobs=(-4.0, -6.5), logprob_tokens=(1, 3))
+    plain = make_scorer(ScoreSpec(metric="choice"), ScorerContext(output_type="choices"))
+    norm = make_scorer(ScoreSpec(metric="choice_norm"), ScorerContext(output_type="choices"))
+    assert plain.score([sample], [done])[0].answer == "A"
+    (score,) = norm.score([sample], [done])
+    assert (score.answer, score.value) == ("B", 1.0)
+    assert score.detail == (-2.0, -0.5)
