@@ -25,14 +25,14 @@ NEW_TOKENS = 64
 
 def requests(kind: str, folder: Path, count: int) -> list[Request]:
     """The same work that bench_lm_eval.py gives to lm-eval."""
-    texts = models.prompts(folder, count)
+    work = models.work(folder, count)
+    texts = work.prompts
     if kind == "gen":
         settings = GenerateSettings(max_new_tokens=NEW_TOKENS)
         numbered = enumerate(texts)
         return [Request(str(i), "generate", text, settings=settings) for i, text in numbered]
-    answers = models.choices(count)
     return [
-        Request(str(i), "choices", text, tuple(" " + choice for choice in answers[i]))
+        Request(str(i), "choices", text, tuple(" " + choice for choice in work.choices[i]))
         for i, text in enumerate(texts)
     ]
 

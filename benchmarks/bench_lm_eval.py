@@ -83,13 +83,8 @@ def _environment() -> dict[str, str]:
 
 
 def _write_task(work: Path, kind: str, folder: Path, count: int) -> None:
-    choices = models.choices(count)
-    rows = [
-        {"text": text, "choices": choices[index]}
-        for index, text in enumerate(models.prompts(folder, count))
-    ]
-    data = work / "data.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    models.work(folder, count)
+    data = folder.resolve() / f"work-{count}.jsonl"
     text = COMMON + (GENERATE if kind == "gen" else CHOICES)
     text = text.replace("DATA", str(data)).replace("NEW_TOKENS", str(NEW_TOKENS))
     (work / "bench.yaml").write_text(text, "utf-8")

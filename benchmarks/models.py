@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import dataclass
 from pathlib import Path
 
 VOCAB = 4096
@@ -70,6 +71,25 @@ def save_tokenizer(folder: Path) -> None:
         "model_max_length": 2048,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), "utf-8")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is asked: prompts, and four choices for each."""
+
+    prompts: list[str]
+    choices: list[list[str]]
+
+
+def work(folder: Path, count: int) -> Work:
+    """The work for the model in a folder; made once and kept beside it."""
+    file = folder / f"work-{count}.jsonl"
+    if not file.is_file():
+        rows = zip(prompts(folder, count), choices(count), strict=True)
+        lines = [json.dumps({"text": text, "choices": four}) + "\n" for text, four in rows]
+        file.write_text("".join(lines), "utf-8")
+    rows_read = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    return Work([row["text"] for row in rows_read], [row["choices"] for row in rows_read])
 
 
 def prompts(folder: Path, count: int, low: int = 20, high: int = 300) -> list[str]:

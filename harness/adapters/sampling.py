@@ -35,6 +35,9 @@ def draw(logits: torch.Tensor, requests: Sequence[Request], chance: Sequence[flo
     """
     import torch
 
+    if logits.device.type == "mps":
+        logits = logits.cpu()  # float64 does not exist there
+
     def column(values: list[float]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.float64, device=logits.device)[:, None]
 

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.adapters import fingerprint as prints
-from harness.adapters.batches import Group, Limits, in_batches, share_prefixes
+from harness.adapters.batches import (
+    Group,
+    Limits,
+    in_batches,
+    out_of_memory,
+    share_prefixes,
+)
 from harness.adapters.locate import card_error, locate_base, locate_lora
 from harness.adapters.prompts import Reader, Ready
 from harness.adapters.tokenizer import (
@@ -181,15 +187,21 @@ def _groups(engine: Engine, items: list[Ready]) -> list[Group[Ready]]:
 
 
 def _prefix(engine: Engine, ids: Sequence[int] | int) -> Cache | None:
-    """Keys and values of a group's shared beginning; None if nothing is shared."""
+    """Keys and values of a group's shared beginning; None if nothing is shared, or if there is
+    no memory for it."""
     if not isinstance(ids, Sequence) or engine.support != "padded":
         return None
     import torch
 
     from harness.adapters.engine import read_prefix
 
-    with torch.inference_mode():
-        return read_prefix(engine, ids)
+    try:
+        with torch.inference_mode():
+            return read_prefix(engine, ids)
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+    return None
 
 
 def _card(model: ModelSpec) -> TransformersModel:
