@@ -9,12 +9,17 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test waits for a network that is not there
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores
+
+# a time limit in a test fails on a busy machine and says nothing about the code
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 SUMS = """\
 task: sums

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import gc
 import inspect
 import logging
 import warnings

@@ -222,7 +222,7 @@ class TransformersModel(ModelBase):
     quantize: Literal["none", "int8", "nf4"] = "none"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     device: str = Field("auto", description="auto (cuda, mps, cpu) or a torch device")
-    batch_tokens: int = Field(16384, gt=0, description="tokens in one batch, answers included")
+    batch_tokens: int = Field(32768, gt=0, description="tokens in one batch, answers included")
     max_length: int | None = Field(None, gt=0, description="context; default: the model's own")
     bos: Literal["auto", "always", "never"] = "auto"
     chat_template: str | None = Field(None, description="Jinja text in place of the tokenizer's")
