@@ -44,6 +44,27 @@ def shown(where: Path | str) -> str:
     return str(where)
 
 
+MAX_LINE = 1000  # characters of a message's line; the middle of a longer one is left out
+
+
+def printable(message: str) -> str:
+    """A message as a terminal may have it, line by line.
+
+    What a file or its name brings along (control characters, codes of terminals, bytes that are no
+    text) is written as an escape; a line that is endless is shortened.
+    """
+    lines = message.split("\n")
+    return "\n".join(_shortened(line) for line in lines)
+
+
+def _shortened(line: str) -> str:
+    if len(line) > MAX_LINE:
+        line = f"{line[: MAX_LINE - 200]} ... {line[-190:]}"
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in line
+    )
+
+
 class SpecError(HarnessError):
     """A mistake at a place in a file.
 

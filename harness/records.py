@@ -1,7 +1,7 @@
 """The plain records that travel through a run: frozen, small, no behaviour beyond a constructor.
 
-    Sample -> Request -> Completion -> Score
-                                   `-> Verdict  (judges; kept apart because a judge can fail too)
+Sample -> Request -> Completion -> Score
+                               `-> Verdict  (judges; kept apart because a judge can fail too)
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MinLen
 
 OutputType = Literal["generate", "choices", "perplexity"]
 FinishReason = Literal["stop", "length", "scored", "skipped", "error"]
@@ -55,10 +55,10 @@ class GenerateSettings:
     tokens at its ``left`` or ``right`` end, or is ``skip``-ped; every one of these is counted.
     """
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "allow_inf_nan": False}
 
     max_new_tokens: Annotated[int, Gt(0)] = 128
-    stop: tuple[str, ...] = ()
+    stop: tuple[Annotated[str, MinLen(1)], ...] = ()
     temperature: Annotated[float, Ge(0)] = 0.0
     top_p: Annotated[float, Gt(0), Le(1)] = 1.0
     top_k: Annotated[int, Ge(0)] = 0
@@ -90,7 +90,8 @@ class Completion:
 
     ``logprobs[i]`` is the summed natural-log probability of ``continuations[i]`` given the
     prompt, ``logprob_tokens[i]`` its number of tokens. ``prompt_tokens`` counts what the model
-    really read, BOS included. ``truncated`` names the end at which the prompt lost tokens.
+    really read, BOS included; ``completion_tokens`` is None if nobody counted them.
+    ``truncated`` names the end at which the prompt lost tokens.
     ``latency_ms`` is the wall time of the batch divided by its size. ``error`` is set if and only
     if ``finish_reason`` is "error" or "skipped"; such a completion is never scored as an answer.
     """
@@ -99,7 +100,7 @@ class Completion:
     text: str = ""
     finish_reason: FinishReason = "stop"
     prompt_tokens: int = 0
-    completion_tokens: int = 0
+    completion_tokens: int | None = 0
     logprobs: tuple[float, ...] = ()
     logprob_tokens: tuple[int, ...] = ()
     truncated: Literal["", "left", "right"] = ""

@@ -204,6 +204,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path)
     model.eval().to(torch.bfloat16)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    (out / "model.safetensors").chmod(0o644)
     path = out / "tokenizer.json"
     # Indented JSON would cost 60 kB of the 6 MB.
     content = json.loads(path.read_text(encoding="utf-8"))

@@ -54,8 +54,8 @@ def read_reply(request: Request, reply: Any) -> Completion:
         request.id,
         text=cut,
         finish_reason="length" if reason == "length" and cut == whole else "stop",
-        prompt_tokens=_count(reply, "prompt_tokens"),
-        completion_tokens=_count(reply, "completion_tokens"),
+        prompt_tokens=_counted(reply, "prompt_tokens") or 0,
+        completion_tokens=_counted(reply, "completion_tokens"),
     )
 
 
@@ -90,6 +90,7 @@ def _whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _count(reply: Any, name: str) -> int:
-    value = getattr(getattr(reply, "usage", None), name, 0)
-    return value if isinstance(value, int) else 0
+def _counted(reply: Any, name: str) -> int | None:
+    """A number of tokens; None if the server does not say."""
+    value = getattr(getattr(reply, "usage", None), name, None)
+    return value if isinstance(value, int) else None

@@ -25,6 +25,7 @@ from harness.records import Completion, GenerateSettings, Request
 _TABLE = "CREATE TABLE IF NOT EXISTS {} (key BLOB PRIMARY KEY, body, used INTEGER) WITHOUT ROWID"
 _TABLES = ("completions", "vectors")
 BUSY_SECONDS = 60.0  # how long a run waits for another that is writing
+CHECKED_BYTES = 64 << 20  # a file up to this size is checked whole when it is opened: ~70 ms
 CHUNK = 500  # keys in one SELECT; SQLite's limit of variables was 999 for long
 KEY_VERSION = 1  # raise it when the meaning of a key or a body changes
 _FIELDS = (
@@ -90,9 +91,24 @@ class Cache:
             raise StoreError(f"cannot open the cache {path}: {error}") from None
         try:
             self._set_up()
+            damage = self._damage()
         except sqlite3.Error as error:
             self._db.close()
-            raise StoreError(f"cannot open the cache {path}: {error}") from None
+            hint = "; delete the file to go on" if "malformed" in str(error) else ""
+            raise StoreError(f"cannot open the cache {path}: {error}{hint}") from None
+        if damage:
+            self._db.close()
+            raise StoreError(f"the cache {path} is damaged ({damage}); delete the file to go on")
+
+    def _damage(self) -> str:
+        """What SQLite finds wrong with a file that is not too large to look at; empty if nothing.
+
+        A damaged page that a run does not happen to read would lose answers unnoticed.
+        """
+        if self.path.stat().st_size > CHECKED_BYTES:
+            return ""
+        found = str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        return "" if found == "ok" else " ".join(found.split())
 
     def _set_up(self) -> None:
         # WAL with NORMAL survives kill -9 of the process whole; FULL would only add an fsync

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import gc
 import inspect
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.engine import Engine, Support
-from harness.adapters.locate import card_error, shown
+from harness.adapters.locate import card_error, first_words, shown
 from harness.adapters.probe import bears_padding
 from harness.collect.specs import TransformersModel
 
@@ -25,6 +24,8 @@ DEFAULT_LENGTH = 2048
 """Context of a model whose configuration names none, as in lm-eval."""
 TESTED = {"llama", "qwen2", "gpt2", "mistral", "gemma2", "gemma3_text"}
 """Architectures that our tests compare with transformers' own generation; others are probed."""
+NF4_BLOCK = 64
+"""Numbers that share a scale in NF4, as bitsandbytes quantizes."""
 LENGTH_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 
 
@@ -96,18 +97,42 @@ def load_model(card: TransformersModel, folder: Path) -> PreTrainedModel:
                 local_files_only=True,
                 trust_remote_code=card.trust_remote_code,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by name
                 **options,
             )
-    except (OSError, ValueError, LookupError, ImportError, AttributeError, RuntimeError) as error:
-        cause = (str(error).splitlines() or [""])[0]
+    except Exception as error:  # whatever the libraries raise: what they were given is the folder
+        cause = first_words(error)
         raise card_error(card, f"base '{card.base}' cannot be loaded: {cause}") from None
+    trouble = _misloaded(report)
+    if trouble:
+        raise card_error(card, f"base '{card.base}' in {shown(folder)}: {trouble}")
+    loaded: PreTrainedModel = model.eval()
+    _check_blocks(card, loaded, device)
+    return loaded
+
+
+def _check_blocks(card: TransformersModel, model: PreTrainedModel, device: torch.device) -> None:
+    """Raise ModelError for NF4 weights that bitsandbytes cannot multiply with on a CPU."""
+    if card.quantize != "nf4" or device.type != "cpu":
+        return
+    for name, module in model.named_modules():
+        width = getattr(module, "in_features", 0)
+        if type(module).__name__ == "Linear4bit" and width % NF4_BLOCK:
+            what = f"quantize nf4 on a CPU needs weights whose width is a multiple of {NF4_BLOCK}"
+            raise card_error(card, f"{what}; {name} of base '{card.base}' is {width} wide")
+
+
+def _misloaded(report: Mapping[str, Any]) -> str:
+    """Which weights did not find their place; empty if all did."""
+    odd = sorted(report["mismatched_keys"])
+    if odd:
+        name, stored, wanted = odd[0]
+        what = f"{len(odd)} weights do not have the shape that config.json says"
+        return f"{what}, the first is {name}: {list(stored)} in place of {list(wanted)}"
     missing = sorted(report["missing_keys"])
     if missing:
-        where = shown(folder)
-        what = f"{len(missing)} weights are missing in {where}, the first is {missing[0]}"
-        raise card_error(card, f"base '{card.base}': {what}")
-    loaded: PreTrainedModel = model.eval()
-    return loaded
+        return f"{len(missing)} weights are missing, the first is {missing[0]}"
+    return ""
 
 
 def quantization(card: TransformersModel) -> BitsAndBytesConfig:
@@ -116,6 +141,8 @@ def quantization(card: TransformersModel) -> BitsAndBytesConfig:
     from transformers import BitsAndBytesConfig
 
     if card.quantize == "int8":
+        # one line for every layer of every step: "MatMul8bitLt: inputs will be cast"
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return BitsAndBytesConfig(load_in_8bit=True)
     compute = torch.bfloat16 if card.dtype == "auto" else getattr(torch, card.dtype)
     return BitsAndBytesConfig(

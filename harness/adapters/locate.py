@@ -42,6 +42,12 @@ def shown(path: Path) -> str:
         return str(path)
 
 
+def first_words(error: BaseException) -> str:
+    """What an exception of a library says, on one line; with its name where that says little."""
+    text = " ".join((str(error).strip().splitlines() or [""])[0].split())[:300]
+    return text if isinstance(error, OSError) and text else f"{type(error).__name__}: {text}"
+
+
 def local_folder(card: TransformersModel, name: str) -> Path | None:
     """The folder that ``name`` means, or None if it can only be a hub id.
 
@@ -91,8 +97,11 @@ def weight_files(folder: Path) -> list[Path]:
             return [folder / single]
     if not index.is_file():
         return []
-    names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-    files = [folder / name for name in names]
+    try:
+        names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+        files = [folder / name for name in names]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
     return files if all(file.is_file() for file in files) else []
 
 
@@ -152,7 +161,9 @@ def _missing(folder: Path, config: str) -> str:
     pickled = [*folder.glob("*.bin"), *folder.glob("*.pth"), *folder.glob("*.pt")]
     if pickled:
         return f"no safetensors weights (only {pickled[0].name}, which is never loaded)"
-    return "no safetensors weights, or not all of them,"
+    if (folder / "model.safetensors.index.json").is_file():
+        return "a damaged model.safetensors.index.json, or not all weights that it names,"
+    return "no safetensors weights"
 
 
 def _download(

@@ -13,9 +13,11 @@ from harness.adapters.locate import (
     HUB_ID,
     cached_snapshot,
     card_error,
+    first_words,
     local_folder,
     weight_files,
 )
+from harness.adapters.verify import Shape, read_header
 from harness.collect.specs import TransformersModel
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ FAMILY = ("lora_", "token_adapter", "trainable_tokens")
 """What the parts of names of weights that stand beside the base begin with."""
 PACKED = {"U8", "I8"}
 """Types of weights that are quantized in the file, whose shapes say nothing."""
-Shape = tuple[str, tuple[int, ...]]
 
 
 class Wardrobe:
@@ -65,17 +66,17 @@ class Wardrobe:
             from safetensors import safe_open
 
             name = f"lora{len(self._names)}"
-            config = PeftConfig.from_pretrained(str(lora))
-            config.inference_mode = True
             try:
+                config = PeftConfig.from_pretrained(str(lora))
+                config.inference_mode = True
                 if self._peft is None:
                     self._peft = PeftModel.from_pretrained(
                         self._base, str(lora), adapter_name=name, config=config
                     )
                 else:
                     self._peft.load_adapter(str(lora), adapter_name=name, peft_config=config)
-            except (ValueError, RuntimeError, KeyError) as error:
-                cause = " ".join(str(error).split())[:300]
+            except Exception as error:  # whatever peft raises: what it was given is the LoRA
+                cause = first_words(error)
                 raise card_error(card, f"lora '{card.lora}' does not fit: {cause}") from None
             # False: looking for resized embeddings would ask the network for the base's config
             state = get_peft_model_state_dict(
@@ -182,8 +183,5 @@ def _shapes(folder: Path) -> dict[str, Shape]:
     """(type, shape) of every tensor in a folder's safetensors, from their headers."""
     shapes: dict[str, Shape] = {}
     for file in weight_files(folder):
-        with file.open("rb") as stream:
-            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        header.pop("__metadata__", None)
-        shapes |= {key: (item["dtype"], tuple(item["shape"])) for key, item in header.items()}
+        shapes |= read_header(file)
     return shapes

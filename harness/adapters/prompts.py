@@ -75,8 +75,7 @@ class Reader:
         if room >= len(ids):
             return ready
         policy = request.settings.truncate
-        what = f"prompt of {len(ids)} tokens does not fit: {max(room, 0)} are left of the context"
-        what += f" of {self.max_length}"
+        what = self._too_long(ready, room)
         if policy == "skip":
             return Completion.of_error(request, what, skipped=True, prompt_tokens=len(ids))
         kept = self._leading(ids) if policy == "left" else 0
@@ -93,6 +92,13 @@ class Reader:
             return self.max_length  # a long text goes through the model in windows
         # the last token of a continuation is predicted, not read
         return self.max_length + 1 - max(map(len, ready.continuations))
+
+    def _too_long(self, ready: Ready, room: int) -> str:
+        own = ready.request.settings.max_new_tokens
+        if ready.request.output_type == "generate" and room <= 0:
+            return f"max_new_tokens {own} leaves no room in the context of {self.max_length} tokens"
+        what = f"prompt of {len(ready.ids)} tokens does not fit: {max(room, 0)} are left"
+        return f"{what} of the context of {self.max_length}"
 
     def _leading(self, ids: list[int]) -> int:
         """How many tokens at the left end are BOS and its like, which truncation keeps."""

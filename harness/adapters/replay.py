@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.collect.specs import ModelSpec, ReplayModel
-from harness.errors import DataError, ModelError
+from harness.errors import CollectError, DataError, HarnessError, ModelError, shown
 from harness.records import Completion, Request
 
 BATCH = 512
+SHOWN = 20  # bad lines of one file that are told
 
 
 class ReplayAdapter:
@@ -27,11 +28,20 @@ class ReplayAdapter:
     def __init__(self, allow_code: bool = False) -> None:
         self.notes: tuple[str, ...] = ()
         self._files: dict[Path, dict[str, str]] = {}
+        self._places: dict[str, Path] = {}
+        self._used: dict[Path, set[str]] = {}
 
     def fingerprint(self, model: ModelSpec) -> str:
-        """SHA-256 of the recorded files; raises ModelError if there are none."""
+        """SHA-256 of the recorded files.
+
+        Raises ModelError if there are none and, if the card names a single file, DataError or
+        CollectError for its bad lines.
+        """
         card = _card(model)
-        digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in _all_files(card)]
+        files = _all_files(card)
+        if "{task}" not in card.completions:
+            self._records(card, files[0])  # of a pattern, files may be other tasks' or no answers
+        digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
     def count_tokens(self, model: ModelSpec, requests: Sequence[Request]) -> list[int]:
@@ -44,11 +54,16 @@ class ReplayAdapter:
         """The recorded text of each request; one without a record is a counted failure.
 
         Raises DataError for a line that is not {"id": ..., "text": ...} and for a second record
-        with the same id.
+        with the same id; CollectError for several. ``notes`` tells of records left over.
         """
         card = _card(model)
+        self._used = {}
+        for cell in dict.fromkeys(_cell(r) for r in requests if r.output_type == "generate"):
+            self._places[cell] = _file_of(card, cell)
+            self._records(card, self._places[cell])  # what is wrong with it, before any answer
         for start in range(0, len(requests), BATCH):
             yield [self._answer(card, request) for request in requests[start : start + BATCH]]
+        self.notes = tuple(filter(None, map(self._left_over, self._used)))
 
     def close(self) -> None:
         """Forget the records."""
@@ -58,15 +73,27 @@ class ReplayAdapter:
         if request.output_type != "generate":
             what = f"recorded text has no log-likelihood: output_type is {request.output_type}"
             return Completion.of_error(request, what)
-        cell, _, _ = request.id.partition("/")
-        file = _resolve(card, card.completions.replace("{task}", cell.partition("[")[0]))
+        file = self._places[_cell(request)]
+        records = self._records(card, file)
+        known = [name for name in _names(request.id) if name in records]
+        self._used.setdefault(file, set()).update(known)
+        if known:
+            return Completion(request.id, text=records[known[0]], completion_tokens=None)
+        return Completion.of_error(request, f"no recorded answer in {file.name}")
+
+    def _records(self, card: ReplayModel, file: Path) -> dict[str, str]:
         if file not in self._files:
             self._files[file] = _read(card, file)
+        return self._files[file]
+
+    def _left_over(self, file: Path) -> str:
+        """A note on records that nobody asked for; they may have misspelt ids."""
         records = self._files[file]
-        for name in _names(request.id):
-            if name in records:
-                return Completion(request.id, text=records[name])
-        return Completion.of_error(request, f"no recorded answer in {file.name}")
+        odd = [name for name in records if name not in self._used[file]]
+        if not odd:
+            return ""
+        what = f"{len(odd)} of {len(records)} recorded answers in {file.name}"
+        return f"{what} belong to no sample of this run, such as '{odd[0]}'"
 
 
 def _card(model: ModelSpec) -> ReplayModel:
@@ -87,39 +114,72 @@ def _names(request_id: str) -> Iterator[str]:
             yield bare
 
 
-def _resolve(card: ReplayModel, path: str) -> Path:
-    """Beside the card for ``./x``, else in the card's project."""
-    base = card.path.parent if path.startswith(("./", "../")) else card.root
-    return base / path
+def _cell(request: Request) -> str:
+    """What stands for ``{task}`` in the name of the file that holds a request's answer."""
+    return request.id.partition("/")[0].partition("[")[0]
+
+
+def _file_of(card: ReplayModel, cell: str) -> Path:
+    """The file that a cell's answers are in; the first place looked at if there is none."""
+    paths = _places(card, card.completions.replace("{task}", cell))
+    return next((path for path in paths if path.is_file()), paths[0])
+
+
+def _places(card: ReplayModel, path: str) -> list[Path]:
+    """Beside the card for ``./x``, else in the card's project, and then beside the card."""
+    beside = card.path.parent / path
+    if path.startswith(("./", "../")):
+        return [beside]
+    return list(dict.fromkeys([card.root / path, beside]))
 
 
 def _all_files(card: ReplayModel) -> list[Path]:
-    pattern = _resolve(card, card.completions)
-    files = [pattern]
-    if "{task}" in card.completions:
-        files = sorted(pattern.parent.glob(pattern.name.replace("{task}", "*")))
-    if not files or not all(file.is_file() for file in files):
-        raise ModelError(f"{card.model}: no recorded answers at {card.completions}")
-    return files
+    places = _places(card, card.completions)
+    for place in places:
+        files = [place]
+        if "{task}" in card.completions:
+            files = sorted(place.parent.glob(place.name.replace("{task}", "*")))
+        if files and all(file.is_file() for file in files):
+            return files
+    looked = " and ".join(str(shown(place)) for place in places)
+    what = f"no recorded answers '{card.completions}': looked for {looked}"
+    raise ModelError(f"{shown(card.path)}: {what}")
 
 
 def _read(card: ReplayModel, file: Path) -> dict[str, str]:
+    """Text by id; every bad line of the file is told in one go, the first SHOWN of them."""
     try:
         lines = file.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{card.model}: cannot read {file}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{shown(card.path)}: cannot read {shown(file)}: {reason}") from None
     records: dict[str, str] = {}
+    errors: list[HarnessError] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            name, text = record["id"], record["text"]
-        except (ValueError, KeyError, TypeError):
-            raise DataError(file, number, 'not a JSON object with "id" and "text"') from None
-        if not isinstance(text, str):
-            raise DataError(file, number, '"text" is not a string')
-        if str(name) in records:
-            raise DataError(file, number, f"a second record with id '{name}'")
-        records[str(name)] = text
+            name, text = _record(line)
+            if name in records:
+                raise ValueError(f"a second record with id '{name}'")
+            records[name] = text
+        except ValueError as error:
+            errors.append(DataError(file, number, str(error)))
+    if len(errors) > SHOWN:
+        more = len(errors) - SHOWN
+        errors[SHOWN:] = [HarnessError(f"{shown(file)}: and {more} more bad lines")]
+    if errors:
+        raise errors[0] if len(errors) == 1 else CollectError(errors)
     return records
+
+
+def _record(line: str) -> tuple[str, str]:
+    """Id and text; raises ValueError with what is wrong."""
+    try:
+        record = json.loads(line)
+        name, text = record["id"], record["text"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError('not a JSON object with "id" and "text"') from None
+    if not isinstance(text, str):
+        raise ValueError('"text" is not a string')
+    return str(name), text

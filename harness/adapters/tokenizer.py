@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.adapters.locate import card_error
+from harness.adapters.locate import card_error, first_words
 from harness.collect.specs import TransformersModel
 from harness.records import Message
 
@@ -164,10 +164,14 @@ def load_tokenizer(card: TransformersModel, base: Path, lora: Path | None) -> Te
     file = base / "tokenizer.json"
     if not file.is_file():
         return wrap_tokenizer(card, auto_tokenizer(card, base), lora)
-    specials, template = _configuration(base)
-    return TextTokenizer(
-        Tokenizer.from_file(str(file)), specials, _template(card, lora, template), card.bos
-    )
+    try:
+        specials, template = _configuration(base)
+        return TextTokenizer(
+            Tokenizer.from_file(str(file)), specials, _template(card, lora, template), card.bos
+        )
+    except Exception as error:  # tokenizers raises Exception itself
+        what = f"base '{card.base}' has no tokenizer that can be read: {first_words(error)}"
+        raise card_error(card, f"{what} (in {file.name} or its configuration)") from None
 
 
 def wrap_tokenizer(
@@ -191,9 +195,9 @@ def auto_tokenizer(card: TransformersModel, base: Path) -> PreTrainedTokenizerBa
         loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             base, trust_remote_code=card.trust_remote_code, local_files_only=True
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        cause = (str(error).splitlines() or [""])[0]
-        raise card_error(card, f"base '{card.base}': no tokenizer: {cause}") from None
+    except Exception as error:  # tokenizers raises Exception itself
+        what = f"base '{card.base}' has no tokenizer that can be read: {first_words(error)}"
+        raise card_error(card, what) from None
     return loaded
 
 

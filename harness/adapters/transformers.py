@@ -23,6 +23,7 @@ from harness.adapters.tokenizer import (
     load_tokenizer,
     wrap_tokenizer,
 )
+from harness.adapters.verify import check_files, check_template
 from harness.collect.specs import ModelSpec, TransformersModel
 from harness.records import Completion, Request
 
@@ -55,9 +56,14 @@ class TransformersAdapter:
         self.allow_code = allow_code
         self.notes: tuple[str, ...] = ()
         self._loaded: Loaded | None = None
+        self._sound: set[TransformersModel] = set()
 
     def fingerprint(self, model: ModelSpec) -> str:
-        """Hash of all that makes this model answer as it does; neither loads nor imports torch."""
+        """Hash of all that makes this model answer as it does; neither loads nor imports torch.
+
+        Raises ModelError if files are missing or damaged, or the LoRA belongs to another base.
+        """
+        self._folders(_card(model))
         return prints.fingerprint(_card(model), self.allow_code)
 
     def count_tokens(self, model: ModelSpec, requests: Sequence[Request]) -> list[int]:
@@ -108,17 +114,26 @@ class TransformersAdapter:
             torch.cuda.empty_cache()
 
     def _folders(self, card: TransformersModel) -> tuple[Path, Path | None]:
-        base, lora = locate_base(card, self.allow_code), locate_lora(card)
-        return base.folder, None if lora is None else lora.folder
+        """The base's folder and the LoRA's, looked through once."""
+        found = locate_lora(card)
+        base, lora = locate_base(card, self.allow_code).folder, found and found.folder
+        if card not in self._sound:
+            check_files(card, base, lora)
+            if lora is not None:
+                from harness.adapters.lora import check_lora
+
+                check_lora(card, base, lora)
+            if (base / "tokenizer.json").is_file():
+                load_tokenizer(card, base, lora)
+            self._sound.add(card)
+        return base, lora
 
     def _wear(self, card: TransformersModel) -> tuple[Engine, TextTokenizer, int]:
         """Load the base if it is not, and put on the card's LoRA."""
         base, lora = self._folders(card)
         from harness.adapters.load import context_length, importing, load_model, make_engine
-        from harness.adapters.lora import Wardrobe, check_lora
+        from harness.adapters.lora import Wardrobe
 
-        if lora is not None:
-            check_lora(card, base, lora)
         if self._loaded is None:
             with importing():
                 loaded = auto_tokenizer(card, base)
@@ -135,7 +150,11 @@ def _check_template(
     card: TransformersModel, tokenizer: TextTokenizer, requests: Sequence[Request]
 ) -> None:
     """Raise ModelError if a prompt is messages and nothing can render them."""
-    if tokenizer.template is None and any(not isinstance(r.prompt, str) for r in requests):
+    if all(isinstance(request.prompt, str) for request in requests):
+        return
+    if tokenizer.template is not None:
+        check_template(card, tokenizer.template)
+    else:
         what = f"base '{card.base}' has no chat template, and the task's prompt is messages"
         raise card_error(card, what + ": give the card a `chat_template`")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -9,7 +11,7 @@ from collections.abc import Sequence
 
 import click
 
-from harness.errors import ExitCode, HarnessError
+from harness.errors import ExitCode, HarnessError, printable
 
 COMMANDS = {
     "collect": ("harness.cli.collect:collect", "Print the cells that a selection would run."),
@@ -82,28 +84,55 @@ def harness_group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit code; the only place where errors become output."""
+    if sys.stdout is None:  # closed by the shell (>&-); the next file opened would take its place
+        _say("standard output is closed")
+        return ExitCode.USAGE_ERROR
     try:
-        try:
-            code = harness_group.main(arguments, prog_name="harness", standalone_mode=False)
-        except SystemExit as done:
-            code = done.code
-        sys.stdout.flush()  # here, where a reader that went away can still be handled
-        return int(code) if isinstance(code, int) else ExitCode.OK
+        return _call(arguments)
     except HarnessError as error:
-        click.echo(str(error), err=True)
+        _say(str(error))
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        error.message = printable(error.message)  # type: ignore[misc]
+        with contextlib.suppress(OSError):
+            error.show()
         return ExitCode.USAGE_ERROR
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        _say("interrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # whoever read our output has seen enough; nothing can be told, and Python must not try
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.filename is not None or error.errno not in NOT_WRITTEN:
+            return _bug()
+        if not isinstance(error, BrokenPipeError):  # else the reader has seen enough
+            _say(f"cannot write the output: {error.strerror}")
+        # Python must not try again when it ends
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.INTERRUPTED
     except Exception:
-        import traceback
+        return _bug()
 
-        traceback.print_exc()
-        return ExitCode.INTERNAL_ERROR
+
+NOT_WRITTEN = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG)
+"""Why standard output may refuse; a file that does has a name, and errors of its own."""
+
+
+def _call(arguments: Sequence[str] | None) -> int:
+    try:
+        code = harness_group.main(arguments, prog_name="harness", standalone_mode=False)
+    except SystemExit as done:
+        code = done.code
+    sys.stdout.flush()  # here, where a reader that went away can still be handled
+    return int(code) if isinstance(code, int) else ExitCode.OK
+
+
+def _say(message: str) -> None:
+    with contextlib.suppress(OSError):  # then nobody can be told
+        click.echo(printable(message), err=True)
+
+
+def _bug() -> ExitCode:
+    import traceback
+
+    traceback.print_exc()
+    return ExitCode.INTERNAL_ERROR

@@ -15,7 +15,8 @@ from harness.collect.selection import select
 from harness.collect.specs import FileSpec, ModelSpec
 from harness.collect.tree import Collected, default_models
 from harness.collect.tree import collect as collect_specs
-from harness.errors import CollectError, ExitCode, HarnessError
+from harness.errors import CollectError, ExitCode, HarnessError, printable
+from harness.runner.work import check_data
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class CollectArguments:
     settings: tuple[str, ...]
     form: str
     allow_outside: bool
+    data: bool
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -43,6 +45,7 @@ class CollectArguments:
 @click.option(
     "--format", "form", type=click.Choice(["tree", "ids", "json"]), default="tree", help="tree"
 )
+@click.option("--data", is_flag=True, help="Also read all data and render the first prompts.")
 @click.option("--allow-outside", is_flag=True, help="Permit data outside the project.")
 def collect(quiet: bool, form: str, **arguments: object) -> None:
     """Print the cells (task x model x variant) that a selection names, as a tree.
@@ -52,8 +55,10 @@ def collect(quiet: bool, form: str, **arguments: object) -> None:
     Without --model, all model cards. Expressions know and, or, not and parentheses: -k looks for
     words in the names of task, model and variant and in tags, -m for whole tags.
 
-    Every mistake in every file is printed as FILE:LINE: what is wrong. Exit code 4: there were
-    mistakes; 5: nothing was selected.
+    Every mistake in every file is printed as FILE:LINE: what is wrong. With --data the files with
+    the tasks' rows are read too, and the first prompt of each task is rendered.
+
+    Exit code 4: there were mistakes; 5: nothing was selected.
     """
     form = "ids" if quiet else form
     code = _collect(CollectArguments(form=form, **arguments))  # type: ignore[arg-type]
@@ -74,12 +79,14 @@ def _collect(arguments: CollectArguments) -> ExitCode:
     cells = select(
         planned if errors else collected.wanted(planned), arguments.keyword, arguments.tags
     )
+    if arguments.data:
+        errors += check_data([cell.task for cell in cells] or collected.tasks)
     others = _others(collected) if arguments.selection else ()
     _print_cells(arguments.form, project, cells, others)
     for note in (*collected.notes, *wrong):
-        click.echo(f"note: {note}", err=True)
+        click.echo(printable(f"note: {note}"), err=True)
     for each in errors:
-        click.echo(str(each), err=True)
+        click.echo(printable(str(each)), err=True)
     _print_summary(arguments.form, cells, len(errors), time.perf_counter() - started)
     if errors:
         return ExitCode.USAGE_ERROR
@@ -109,7 +116,7 @@ def _print_cells(
         if cells:
             click.echo("\n".join(cell.id for cell in cells))
     elif cells or others:
-        click.echo("\n".join(_tree(project, cells, others)))
+        click.echo(printable("\n".join(_tree(project, cells, others))))
 
 
 def _as_json(cell: Cell) -> dict[str, object]:

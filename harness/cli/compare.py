@@ -34,13 +34,16 @@ def compare(
     A and B are runs (a folder, an id or its beginning, 'latest'), models (the newest run that
     holds them, one that holds both if there is one), or RUN:MODEL.
     """
+    import shutil
+
     from harness.collect.library import project_root
     from harness.results.compare import compare as compare_sides
-    from harness.results.compare_report import comparison_report
+    from harness.results.compare_report import WIDEST, comparison_report
     from harness.results.pairs import CompareOptions
     from harness.results.render import render
 
     options = CompareOptions(tasks, metrics, bool(more["allow_mismatch"]))
     rows, notes = compare_sides(runs or project_root(Path.cwd()) / "runs", a, b, options)
     form: Format = more["form"]  # type: ignore[assignment]
-    click.echo(render(comparison_report(rows, notes), form))
+    columns = shutil.get_terminal_size((WIDEST, 24)).columns
+    click.echo(render(comparison_report(rows, notes, columns), form, columns))

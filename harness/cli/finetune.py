@@ -25,8 +25,12 @@ def finetune(recipe: str, dry_run: bool, fresh: bool, out: Path | None, allow_co
 
     Killed, the same command goes on from the last checkpoint.
     """
+    import os
+
     from harness.cli.lookup import find_training
 
+    # threads that spin while they wait halve the speed as soon as anything else wants a core
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     plan = find_training(recipe, out, allow_code)
     for line in plan.lines():
         click.echo(line)

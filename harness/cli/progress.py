@@ -37,7 +37,7 @@ class Meter:
         if self._begun is None:  # loading the model is not part of a rate
             taken = sum(done.latency_ms or 0.0 for done in batch) / 1e3
             self._begun = max(self._created, time.monotonic() - taken)
-        self.tokens += sum(done.prompt_tokens + done.completion_tokens for done in batch)
+        self.tokens += sum(c.prompt_tokens + (c.completion_tokens or 0) for c in batch)
 
     @property
     def seconds(self) -> float:

@@ -22,6 +22,7 @@ from harness.errors import (
     HarnessError,
     Interrupted,
     NothingCollected,
+    SelectionError,
     StoreError,
 )
 from harness.results.run import Run
@@ -32,16 +33,19 @@ from harness.runner.work import Asking, Work, make_work
 
 def execute(arguments: RunArguments) -> ExitCode:
     """Plan, run, store and show; the exit code of the process."""
+    # threads that spin while they wait halve the speed as soon as anything else wants a core
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     project = Project.here(allow_outside=arguments.allow_outside)
     cells = _plan(arguments, project)
-    runs = arguments.runs or project.root / "runs"
+    runs = project.root / "runs" if arguments.runs is None else arguments.runs
+    if runs == Path(""):
+        raise StoreError("--runs is empty: name a folder")
     cache = Cache(arguments.cache or cache_path(project.root))
     memory = Memory(cache, fresh=arguments.fresh, allow_code=arguments.allow_code)
     asking = Asking(arguments.limit, arguments.epochs, arguments.seed)
     try:
         if arguments.dry_run:
-            _say_what_would_run(make_work(cells, asking), memory)
-            return ExitCode.OK
+            return _say_what_would_run(make_work(cells, asking), memory)
         _check_writable(runs)
         works = make_work(cells, asking)
         options = Options(memory, project.root, arguments.seed or 0, _words(arguments))
@@ -76,6 +80,8 @@ def _plan(arguments: RunArguments, project: Project) -> tuple[Cell, ...]:
             errors.append(error)
     if errors:
         raise CollectError(errors)
+    if not models and (collected.whole or not collected.cell_ids):
+        raise SelectionError("no model named: -m NAME,... (or the whole id of a cell)")
     chosen = tuple(models) or default_models(collected, project)[0]
     cells = make_plan(collected.tasks, chosen, arguments.settings)
     cells = select(collected.wanted(cells), arguments.keyword, arguments.tags)
@@ -103,6 +109,8 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
     finally:
         progress.close()
     folder = write_run(runs, done)
+    for name in dict.fromkeys(work.cell.task.task for work in works if work.cell.task.gate):
+        click.echo(f"note: {name} declares a gate; this version does not judge it", err=True)
     click.echo(render(summary(read_run(folder)), "table"))
     return _verdict(done, folder)
 
@@ -127,11 +135,12 @@ def _verdict(done: Run, folder: Path) -> ExitCode:
     return ExitCode.FAILED
 
 
-def _say_what_would_run(works: list[Work], memory: Memory) -> None:
-    """One line a cell: requests, how many are known, tokens in, tokens out at most."""
+def _say_what_would_run(works: list[Work], memory: Memory) -> ExitCode:
+    """One line a cell: requests, how many are to be asked, tokens in, tokens out at most."""
     from tabulate import tabulate
 
-    rows = []
+    rows: list[list[object]] = []
+    errors: dict[str, None] = {}
     for models in by_base(works):
         adapter = memory.open(models)
         for work in works:
@@ -142,14 +151,18 @@ def _say_what_would_run(works: list[Work], memory: Memory) -> None:
                 missing = adapter.missing(work.cell.model, work.requests)
                 tokens = sum(adapter.count_tokens(work.cell.model, missing))
                 out = sum(r.settings.max_new_tokens for r in missing if r.output_type == "generate")
-                rows[-1] += [len(work.requests) - len(missing), f"{tokens:,}", f"{out:,}"]
+                rows[-1] += [len(missing), f"{tokens:,}", f"{out:,}"]
             except HarnessError as error:
-                rows[-1] += ["?", "?", str(error)]
+                rows[-1] += ["?", "?", "?"]
+                errors[str(error)] = None
         adapter.close()
-    names = ["task", "model", "requests", "cached", "tokens in", "tokens out, at most"]
+    names = ["task", "model", "requests", "to ask", "tokens in", "tokens out, at most"]
     right = ("left", "left", "right", "right", "right", "right")
     click.echo(tabulate(rows, names, colalign=right, disable_numparse=True))
     click.echo("dry run: nothing was asked")
+    for error in errors:
+        click.echo(error, err=True)
+    return ExitCode.USAGE_ERROR if errors else ExitCode.OK
 
 
 def _check_writable(runs: Path) -> None:

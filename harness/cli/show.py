@@ -15,7 +15,7 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
 
 
 @click.command(context_settings={"max_content_width": 100})
-@click.argument("run", metavar="RUN|MODEL", default="latest")
+@click.argument("run", metavar="RUN|MODEL|RUN:MODEL", default="latest")
 @click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
 @click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
 @click.option("--model", "models", multiple=True, help="Only this model; may be repeated.")
@@ -27,18 +27,25 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
 def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     """Show a run: metrics with 95 % intervals, classes of choice tasks, the worst samples.
 
-    RUN is a folder, an id or its beginning, 'latest', or a model's name. Worst means by the
-    task's first metric, or by --metric. CSV holds the metrics only, JSON everything.
+    RUN is a folder, an id or its beginning, 'latest', or a model's name; RUN:MODEL is one model
+    of it. Worst means by the task's first metric, or by --metric. CSV holds the metrics only,
+    JSON everything.
     """
     from harness.collect.library import project_root
+    from harness.results.pairs import find_one
     from harness.results.render import render
     from harness.results.show import ShowOptions
     from harness.results.show import show as show_run
-    from harness.results.store import find_run
+    from harness.results.store import passed_over
 
-    reader = find_run(runs or project_root(Path.cwd()) / "runs", run)
+    root = runs or project_root(Path.cwd()) / "runs"
+    reader, model = find_one(root, run)
+    if run.partition(":")[0] == "latest":
+        for name in passed_over(root):
+            click.echo(f"note: {name} is not whole and was passed over", err=True)
     tasks, models, metrics = (more[name] for name in ("tasks", "models", "metrics"))
+    models = [model] if model else models
     columns = shutil.get_terminal_size((100, 24)).columns
     options = ShowOptions(tasks, models, metrics, worst, columns)  # type: ignore[arg-type]
     form: Format = more["form"]  # type: ignore[assignment]
-    click.echo(render(show_run(reader, options), form))
+    click.echo(render(show_run(reader, options), form, columns))

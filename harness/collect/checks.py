@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from harness.collect.shapes import (
     Mistake,
@@ -22,9 +22,10 @@ from harness.collect.shapes import (
     unknown_setting,
     with_setting,
 )
-from harness.collect.specs import METRICS, TaskSpec
+from harness.collect.specs import METRICS, OUTPUT_TYPES, TaskSpec
 from harness.collect.suggest import did_you_mean, known_or_near
 from harness.collect.yamlio import Loc, Value, get_in
+from harness.records import OutputType
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -101,6 +102,8 @@ def _template_faults(text: str) -> tuple[tuple[int, str], ...]:
         tree = environment.parse(text)
     except TemplateSyntaxError as error:
         return ((error.lineno, (error.message or "cannot be read").rstrip(".")),)
+    except (RecursionError, MemoryError, OverflowError):
+        return ((1, "nested too deeply"),)
     faults: list[tuple[int, str]] = []
     kinds: Any = (nodes.Filter, nodes.Test, nodes.Getattr, nodes.Getitem, *_loads())
     node: nodes.Node
@@ -176,9 +179,40 @@ def _scores(data: Data) -> Iterator[Mistake]:
         if not isinstance(entry, dict):
             continue
         loc: Loc = ("score", number)
-        if entry in [{"metric": e} if isinstance(e, str) else e for e in entries[:number]]:
-            yield Mistake(loc, "the same entry stands in 'score' twice")
+        names = [_score_key(each) for each in entries[:number]]
+        if _score_key(raw) in names:
+            yield Mistake(loc, _twice(entry, entries[names.index(_score_key(raw))]))
         yield from _metric(entry, data, loc, named=isinstance(raw, dict))
+
+
+NAMED_BY = {
+    "rouge_1": ("tokenizer",),
+    "rouge_2": ("tokenizer",),
+    "rouge_l": ("tokenizer",),
+    "semantic_similarity": ("encoder",),
+    "context_relevance": ("encoder",),
+    "bertscore_f1": ("encoder", "layer"),
+}
+"""Metric -> the keys that its shown name tells; scores are stored under that name."""
+
+
+def _score_key(raw: Value) -> object:
+    """What two entries under one shown name have in common."""
+    entry: Value = {"metric": raw} if isinstance(raw, str) else raw
+    if not isinstance(entry, dict):
+        return object()
+    metric = entry.get("metric")
+    keys = NAMED_BY.get(metric, ()) if isinstance(metric, str) else ()
+    told = [entry.get(key) if key != "tokenizer" else entry.get(key, "rouge") for key in keys]
+    return [metric, entry.get("judge"), *told]
+
+
+def _twice(entry: Data, first: Value) -> str:
+    name = entry.get("metric") or entry.get("judge")
+    other = {"metric": first} if isinstance(first, str) else first
+    if entry == other:
+        return "the same entry stands in 'score' twice"
+    return f"'{name}' stands in 'score' twice, and scores are stored by name; keep one of them"
 
 
 def _metric(entry: Data, data: Data, loc: Loc, *, named: bool) -> Iterator[Mistake]:
@@ -194,12 +228,24 @@ def _metric(entry: Data, data: Data, loc: Loc, *, named: bool) -> Iterator[Mista
         for key in entry:
             if metric not in ONLY_FOR.get(key, (metric,)):
                 yield Mistake((*loc, key), f"'{key}' has no meaning for metric '{metric}'")
-    has_choices = get_in(data, ("data", "fields", "choices")) is not None
-    if metric == "choice" and data.get("output_type") != "choices" and not has_choices:
-        what = "metric 'choice' needs 'output_type: choices' or 'choices' in 'data.fields'"
-        yield Mistake(place, what)
+        what = _output_fault(metric, data)
+        if what:
+            yield Mistake(place, what)
     if isinstance(pattern, str):
         yield from _pattern(pattern, (*loc, "pattern"))
+
+
+def _output_fault(metric: str, data: Data) -> str | None:
+    """Why a metric cannot be computed from what the task asks for."""
+    output = data.get("output_type", "generate")
+    has_choices = get_in(data, ("data", "fields", "choices")) is not None
+    if metric == "choice" and output == "generate" and not has_choices:
+        return "metric 'choice' needs 'output_type: choices' or 'choices' in 'data.fields'"
+    allowed = OUTPUT_TYPES.get(metric, ("generate",))
+    if output in get_args(OutputType) and output not in allowed:
+        ways = " or ".join(allowed)
+        return f"metric '{metric}' needs 'output_type: {ways}', and the task's is '{output}'"
+    return None
 
 
 def _pattern(pattern: str, loc: Loc) -> Iterator[Mistake]:
@@ -254,7 +300,9 @@ def data_path_fault(where: str, place: Place) -> str | None:
         return f"data paths may not leave the project: '{where}' (--allow-outside permits it)"
     if not file.exists():
         return f"no such file: '{where}'{_near_file(file)}"
-    return None if file.is_file() else f"'{where}' is a folder, not a file"
+    if file.is_file():
+        return None
+    return f"'{where}' is {'a folder' if file.is_dir() else 'a pipe or a device'}, not a file"
 
 
 def _near_file(file: Path) -> str:

@@ -33,6 +33,7 @@ from harness.errors import CollectError, SelectionError, SpecError, shown
 KINDS = tuple(SPEC_KINDS)
 FINETUNED = "runs/finetune"
 ENTRY_POINTS = "harness.library"
+_ALMOST = re.compile(r"\.(task|model|judge|recipe)s?\.ya?ml$", re.IGNORECASE)
 _NOT_OURS = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
@@ -96,6 +97,22 @@ def kind_of(path: Path) -> str | None:
 def spec_files(folder: Path, kinds: tuple[str, ...] = KINDS) -> Iterator[Path]:
     """All spec files below a folder, sorted; hidden folders and checkpoints are not entered."""
     suffixes = tuple(f".{kind}.yaml" for kind in kinds)
+    for path in _walk(folder):
+        if path.name.endswith(suffixes) and path.is_file():  # no pipe, no device
+            yield path
+
+
+def almost_specs(folder: Path) -> Iterator[SpecError]:
+    """Notes on files below a folder that look like specs and are none by their names."""
+    for path in _walk(folder):
+        found = _ALMOST.search(path.name)
+        if found and kind_of(path) is None:
+            kind = found[1].lower()
+            what = f"not read: the name of a {kind}'s file must end in .{kind}.yaml"
+            yield SpecError(path, 0, what)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(
             name
@@ -103,8 +120,7 @@ def spec_files(folder: Path, kinds: tuple[str, ...] = KINDS) -> Iterator[Path]:
             if not name.startswith((".", "checkpoint-")) and name not in _NOT_OURS
         )
         for name in sorted(files):
-            if name.endswith(suffixes):
-                yield Path(here, name)
+            yield Path(here, name)
 
 
 # --------------------------------------------------------------------------- the libraries
@@ -137,7 +153,8 @@ def _has_specs(folder: Path) -> bool:
 
 def _has_settings(folder: Path) -> bool:
     try:
-        text = (folder / "pyproject.toml").read_text(encoding="utf-8")
+        file = folder / "pyproject.toml"
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
     except (OSError, UnicodeDecodeError):
         return False
     return re.search(r"^\[tool\.harness[].]", text, re.MULTILINE) is not None

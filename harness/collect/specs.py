@@ -41,10 +41,21 @@ METRICS = (
 """The metrics a task may name; harness/scorers/registry.py says what each of them is."""
 
 
+OUTPUT_TYPES: dict[str, tuple[OutputType, ...]] = {
+    "choice": ("generate", "choices"),
+    "choice_norm": ("choices",),
+    "perplexity": ("perplexity",),
+    "token_count": ("generate", "choices", "perplexity"),
+}
+"""What a metric can be computed from, where that is not generated text alone."""
+
+
 class Spec(BaseModel):
     """What all parts of all specs have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=False, allow_inf_nan=False
+    )
 
 
 class FileSpec(Spec):
@@ -311,6 +322,32 @@ class LoraRecipe(Spec):
     bias: Literal["none", "all", "lora_only"] = "none"
 
 
+Scheduler = Literal[
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+    "cosine_with_min_lr",
+    "warmup_stable_decay",
+]
+Optimizer = Literal[
+    "adamw_torch",
+    "adamw_torch_fused",
+    "adafactor",
+    "sgd",
+    "adamw_8bit",
+    "adamw_bnb_8bit",
+    "paged_adamw_32bit",
+    "paged_adamw_8bit",
+    "lion_8bit",
+    "paged_lion_8bit",
+]
+"""Those of transformers' names that need nothing installed beside bitsandbytes."""
+
+
 class TrainRecipe(Spec):
     """transformers' TrainingArguments, by their own names."""
 
@@ -321,14 +358,14 @@ class TrainRecipe(Spec):
     gradient_accumulation_steps: int = Field(1, gt=0)
     gradient_checkpointing: bool = False
     learning_rate: float = Field(2e-4, gt=0)
-    lr_scheduler_type: str = "cosine"
+    lr_scheduler_type: Scheduler = "cosine"
     lr_scheduler_kwargs: dict[str, Scalar] = Field(default_factory=dict)
     warmup_steps: int = Field(0, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     adam_beta1: float = Field(0.9, ge=0, lt=1)
     adam_beta2: float = Field(0.999, ge=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0)
-    optim: str = "adamw_torch"
+    optim: Optimizer = "adamw_torch"
     max_length: int = Field(512, gt=0)
     eval_steps: int | None = Field(None, gt=0, description="default: once an epoch")
     save_steps: int | None = Field(None, gt=0, description="default: once an epoch")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.collect.yamlio import dump
 from harness.errors import SelectionError, SpecError, StoreError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -152,7 +153,12 @@ def starter_files(kind: str, name: str) -> dict[Path, str]:
             Path("judges", f"{name}.j2"): _JUDGE_TEMPLATE,
         },
     }
-    return {path: _named(text, name) for path, text in files[kind].items()}
+    return {path: _named(_quoted(text, kind, name), name) for path, text in files[kind].items()}
+
+
+def _quoted(text: str, kind: str, name: str) -> str:
+    """The line that names the spec, with quotes where YAML would read `true` or `123`."""
+    return re.sub(rf"^{kind}: NAME$", dump({kind: name}).rstrip("\n"), text, flags=re.MULTILINE)
 
 
 def _named(text: str, name: str) -> str:

@@ -16,6 +16,7 @@ from typing import cast
 from harness.collect.library import (
     KINDS,
     Project,
+    almost_specs,
     is_path,
     kind_of,
     library_root,
@@ -23,7 +24,15 @@ from harness.collect.library import (
     spec_files,
 )
 from harness.collect.plan import Cell, task_id
-from harness.collect.specs import FileSpec, JudgeSpec, ModelBase, ModelSpec, RecipeSpec, TaskSpec
+from harness.collect.specs import (
+    SPEC_KINDS,
+    FileSpec,
+    JudgeSpec,
+    ModelBase,
+    ModelSpec,
+    RecipeSpec,
+    TaskSpec,
+)
 from harness.collect.suggest import did_you_mean, known_or_near
 from harness.errors import CollectError, HarnessError, SelectionError, SpecError
 
@@ -38,7 +47,8 @@ class Collected:
     recipes: tuple[RecipeSpec, ...] = ()
     errors: tuple[SpecError, ...] = ()
     notes: tuple[SpecError, ...] = ()
-    """Mistakes in files of other libraries that nobody named; they stop nothing."""
+    """Mistakes in files of other libraries that nobody named, and names that are almost those of
+    specs; they stop nothing."""
     whole: frozenset[str] = field(default_factory=frozenset)
     """Ids of the tasks all of whose cells are wanted."""
     cell_ids: tuple[str, ...] = ()
@@ -76,7 +86,18 @@ def collect(arguments: Sequence[str], project: Project) -> Collected:
     collector = _Collector(project, lenient=not arguments)
     for pick in picks:
         collector.add(pick)
+    for folder in _walked(arguments, project):
+        for note in almost_specs(folder):
+            collector.note(note)
     return collector.result()
+
+
+def _walked(arguments: Sequence[str], project: Project) -> list[Path]:
+    """The folders of the user's in which specs were looked for."""
+    if not arguments:
+        return [project.root / folder for folder in SPEC_KINDS.values()]
+    paths = [project.find_path(text) for text in arguments if "::" not in text and text]
+    return [path for path in paths if path is not None and path.is_dir()]
 
 
 def _all_files(project: Project) -> list[Path]:
@@ -111,7 +132,14 @@ def _picks(text: str, project: Project) -> list[_Pick]:
     path = project.find_path(text) if text else None
     if path is None:
         raise SelectionError(_no_such(text, project))
-    return [_Pick(file) for file in spec_files(path)] if path.is_dir() else [_Pick(path)]
+    if not path.is_dir():
+        return [_Pick(path)]
+    around = path != project.root and project.root.is_relative_to(path)
+    if around or path == Path(path.anchor):  # a walk over the whole disk is nobody's wish
+        raise SelectionError(
+            f"'{text}' lies around the project {project.root}: name a folder in it"
+        )
+    return [_Pick(file) for file in spec_files(path)]
 
 
 def _pick_by_id(text: str, where: str, rest: str, project: Project) -> _Pick:
@@ -171,6 +199,10 @@ class _Collector:
         self._specs[path] = spec
         if isinstance(spec, TaskSpec):
             self._want(spec, pick)
+
+    def note(self, note: SpecError) -> None:
+        """Remember what stops nothing."""
+        self._notes[str(note)] = note
 
     def _want(self, spec: TaskSpec, pick: _Pick) -> None:
         if pick.cell:

@@ -13,6 +13,7 @@ beyond MAX_DEPTH and aliases that expand to more than MAX_VALUES values.
 from __future__ import annotations
 
 import io
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,8 @@ def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Nod
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file; SpecError if there is none or it is something else."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without an end
+            raise SpecError(path, 0, "not a regular file")
         raw = path.read_bytes()
     except OSError as error:
         raise SpecError(path, 0, f"cannot be read: {error.strerror or error}") from None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.collect.specs import RecipeSpec, TaskSpec, TransformersModel
-from harness.errors import DataError, ModelError
+from harness.errors import DataError, ModelError, SpecError
 from harness.finetune.data import Splits, load_splits
 
 
@@ -101,9 +101,39 @@ def make_plan(
         raise ModelError(f"{recipe.path}: base '{recipe.base}' is not a transformers model")
     if base.lora:
         raise ModelError(f"{recipe.path}: base '{recipe.base}' is a LoRA; name its own base")
+    if recipe.model == base.model:
+        what = f"model '{recipe.model}' is the name of the base; the LoRA needs one of its own"
+        raise SpecError(recipe.path, 0, what)
+    _check_targets(recipe, base, allow_code)
     if task.output_type == "perplexity":
         raise DataError(task.path, 0, "a perplexity task has no answers to learn")
     return TrainPlan(recipe, base, task, load_splits(task), out, allow_code)
+
+
+def _check_targets(recipe: RecipeSpec, base: TransformersModel, allow_code: bool) -> None:
+    """The target modules exist in the base, if its weights are here; reads file headers only."""
+    from safetensors import SafetensorError, safe_open
+
+    from harness.adapters.locate import cached_snapshot, local_folder, locate_base, weight_files
+
+    here = local_folder(base, base.base) or cached_snapshot(base.base, base.revision)
+    names = recipe.lora.target_modules
+    if here is None or names == ("all-linear",):
+        return
+    leaves: set[str] = set()
+    try:
+        for file in weight_files(locate_base(base, allow_code).folder):
+            with safe_open(file, "pt") as tensors:
+                leaves |= {key.split(".")[-2] for key in tensors.keys() if "." in key}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelError(f"{base.path}: base '{base.base}': damaged weights: {error}") from None
+    missing = [name for name in names if name not in leaves]
+    if missing:
+        known = sorted(name for name in leaves if name.endswith("proj")) or sorted(leaves)
+        raise ModelError(
+            f"{recipe.path}: target_modules: '{missing[0]}' is not in {base.base} "
+            f"(it has {', '.join(known[:12])})"
+        )
 
 
 def _words(names: Sequence[str]) -> str:

@@ -149,7 +149,7 @@ def _trainer(
         train_dataset=Dataset.from_list([_columns(row) for row in rows]),
         eval_dataset=Dataset.from_list([_columns(row) for row in watched]) if watched else None,
         processing_class=tokenizer,
-        peft_config=_lora_config(plan, model),
+        peft_config=_lora_config(plan),
         callbacks=[_callback(listen)],
     )
     for name, parameter in trainer.model.named_parameters():
@@ -229,18 +229,10 @@ def _arguments(plan: TrainPlan, watched: bool) -> SFTConfig:
     )
 
 
-def _lora_config(plan: TrainPlan, model: PreTrainedModel) -> Any:
+def _lora_config(plan: TrainPlan) -> Any:
     from peft import LoraConfig
 
     lora = plan.recipe.lora
-    leaves = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-    missing = [name for name in lora.target_modules if name not in leaves]
-    if missing and lora.target_modules != ("all-linear",):
-        known = sorted(name for name in leaves if name.endswith("proj")) or sorted(leaves)
-        raise ModelError(
-            f"{plan.recipe.path}: target_modules: '{missing[0]}' is not in {plan.base.base} "
-            f"(it has {', '.join(known[:12])})"
-        )
     names = list(lora.target_modules)
     return LoraConfig(
         r=lora.r,

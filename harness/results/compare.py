@@ -11,9 +11,11 @@ from harness.results.corpus import aggregate_of
 from harness.results.differences import Difference
 from harness.results.metrics import SampleScores, summary
 from harness.results.pairs import CellPair, CompareOptions, Metric, Side, find_sides, pair_cells
+from harness.results.run import ScorerInfo
 from harness.results.stats import Interval
 
 ALPHA = 1 - stats.LEVEL
+CLAIMS = ("better", "worse", "more", "fewer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ class Estimate:
 class Comparison:
     """One metric of one task, b against a.
 
-    ``content`` is the paired difference of what lies above the control (overlap metrics only).
+    ``content`` is the paired difference of what lies above the control (overlap metrics that are
+    means only: a corpus metric's control is on the scale of single samples). ``neutral`` metrics
+    have no better side: wins are then the pairs in which b is higher.
     ``left_out`` common samples failed on either side. ``p_holm`` is adjusted for all metrics
     that were compared at once; ``holds`` says whether the verdict survives it.
     """
@@ -49,22 +53,32 @@ class Comparison:
     difference: Difference
     content: Difference | None
     verdict: str
+    neutral: bool = False
     p_holm: float = 1.0
 
     @property
     def wins(self) -> int:
         """Pairs in which b is better."""
-        return self.difference.wins if self.higher_is_better else self.difference.losses
+        return self.difference.wins if self._upwards else self.difference.losses
 
     @property
     def losses(self) -> int:
         """Pairs in which b is worse."""
-        return self.difference.losses if self.higher_is_better else self.difference.wins
+        return self.difference.losses if self._upwards else self.difference.wins
+
+    @property
+    def _upwards(self) -> bool:
+        return self.higher_is_better or self.neutral
+
+    @property
+    def claimed(self) -> bool:
+        """Whether the verdict says that there is a difference."""
+        return self.verdict.startswith(CLAIMS)
 
     @property
     def holds(self) -> bool:
-        """False for a difference that is no longer significant among so many comparisons."""
-        return not self.verdict.startswith(("better", "worse")) or self.p_holm < ALPHA
+        """Whether a difference is claimed and still significant among so many comparisons."""
+        return self.claimed and self.p_holm < ALPHA
 
 
 def compare(
@@ -91,9 +105,9 @@ def compare_metric(a: Side, b: Side, pair: CellPair, metric: Metric) -> Comparis
     left, right = metric.a.take(at), metric.b.take(at)
     groups = [metric.clusters[i] for i in at]
     difference = _difference(metric, left, right, groups)
-    content = _content(left, right, groups)
-    is_mean = metric.info.aggregate == "mean"
-    binary = is_mean and stats.is_binary(left.value) and stats.is_binary(right.value)
+    content = _content(metric.info, left, right, groups)
+    yes_no = metric.info.aggregate == "mean" and metric.info.kind != "number"
+    binary = yes_no and stats.is_binary(left.value) and stats.is_binary(right.value)
     return Comparison(
         a=a,
         b=b,
@@ -107,17 +121,13 @@ def compare_metric(a: Side, b: Side, pair: CellPair, metric: Metric) -> Comparis
         after=_estimate(metric, right, groups, metric.b),
         difference=difference,
         content=content,
-        verdict=verdict(
-            difference,
-            content,
-            higher_is_better=metric.info.higher_is_better,
-            binary=binary,
-        ),
+        verdict=verdict(difference, content, metric.info, binary=binary),
+        neutral=metric.info.neutral,
     )
 
 
 def verdict(
-    difference: Difference, content: Difference | None, *, higher_is_better: bool, binary: bool
+    difference: Difference, content: Difference | None, info: ScorerInfo, *, binary: bool
 ) -> str:
     """The result in words.
 
@@ -133,9 +143,12 @@ def verdict(
         return "no difference seen"
     if not _real(d):
         return "no difference shown"
-    if (d.value > 0) != higher_is_better:
+    if info.neutral:
+        return "more" if d.value > 0 else "fewer"
+    up = info.higher_is_better
+    if (d.value > 0) != up:
         return "worse"
-    if content is not None and not (_real(content) and (content.value > 0) == higher_is_better):
+    if content is not None and not (_real(content) and (content.value > 0) == up):
         return "better in format only"
     return "better"
 
@@ -150,24 +163,38 @@ def _real(d: Difference) -> bool:
 def _difference(
     metric: Metric, a: SampleScores, b: SampleScores, groups: Sequence[str | None]
 ) -> Difference:
-    by_value = differences.paired_difference(a.value, b.value, groups)
+    numeric = metric.info.kind == "number"
+    by_value = differences.paired_difference(a.value, b.value, groups, numeric=numeric)
     if metric.info.aggregate == "mean":
-        return by_value
+        return _possible(by_value, metric.info.span)
     aggregate = aggregate_of(metric.info.aggregate)
     found = differences.paired_corpus_difference(a.detail, b.detail, aggregate, groups)
     # a sample's own value, as shown elsewhere, says better who wins it than its raw counts do
     return replace(found, wins=by_value.wins, ties=by_value.ties, losses=by_value.losses)
 
 
-def _content(a: SampleScores, b: SampleScores, groups: Sequence[str | None]) -> Difference | None:
-    """Difference of value less control; None if the metric has no control."""
+def _possible(found: Difference, most: float | None) -> Difference:
+    """The difference with its interval cut to what values within their bounds can differ by."""
+    if most is None:
+        return found
+    kept = found.interval.within(min(-most, found.value), max(most, found.value))
+    return replace(found, low=kept.low, high=kept.high)
+
+
+def _content(
+    info: ScorerInfo, a: SampleScores, b: SampleScores, groups: Sequence[str | None]
+) -> Difference | None:
+    """Difference of value less control; None if the metric has no control on its own scale."""
     import numpy as np
 
+    if info.aggregate != "mean":
+        return None
     at = [int(i) for i in np.flatnonzero(np.isfinite(a.control) & np.isfinite(b.control))]
     if not at:
         return None
     left, right = (a.value - a.control)[at], (b.value - b.control)[at]
-    return differences.paired_difference(left, right, [groups[i] for i in at])
+    found = differences.paired_difference(left, right, [groups[i] for i in at], numeric=True)
+    return _possible(found, None if info.span is None else 2 * info.span)
 
 
 def _estimate(

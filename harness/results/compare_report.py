@@ -6,9 +6,19 @@ from collections.abc import Sequence
 
 from harness.results.compare import Comparison, Estimate
 from harness.results.differences import Difference
-from harness.results.render import Record, Report, Table, interval, number, wrap_name
+from harness.results.render import (
+    Record,
+    Report,
+    Table,
+    columns_left,
+    interval,
+    number,
+    wrap_name,
+)
 
 COLUMNS = ("metric", "A", "B", "B - A", "content", "W/T/L", "verdict")
+WIDEST = 120
+SHORTEST_NAME = 22
 WRAPPED = {  # so that the table fits 100 columns
     "better in format only": "better in\nformat only",
     "no difference shown": "no difference\nshown",
@@ -16,8 +26,13 @@ WRAPPED = {  # so that the table fits 100 columns
 }
 
 
-def comparison_report(rows: Sequence[Comparison], notes: Sequence[str]) -> Report:
-    """A table for each task and pair of models, footnotes that say what the numbers mean."""
+def comparison_report(
+    rows: Sequence[Comparison], notes: Sequence[str], columns: int = WIDEST
+) -> Report:
+    """A table for each task and pair of models, footnotes that say what the numbers mean.
+
+    Long names of metrics are broken where the table would not fit the columns.
+    """
     groups: dict[tuple[str, ...], list[Comparison]] = {}
     for row in rows:
         groups.setdefault((row.a.name, row.b.name, row.task, row.variant), []).append(row)
@@ -25,7 +40,7 @@ def comparison_report(rows: Sequence[Comparison], notes: Sequence[str]) -> Repor
     last: list[str] = []
     for group in groups.values():
         sides = _sides(group[0])
-        tables.append(_table(group, [] if sides == last else sides))
+        tables.append(_table(group, [] if sides == last else sides, min(columns, WIDEST)))
         last = sides
     footnotes = [*_legend(rows), *notes]
     return Report(tables, {"comparisons": [_record(row) for row in rows]}, footnotes)
@@ -35,17 +50,27 @@ def _sides(row: Comparison) -> list[str]:
     return [f"{side}  {x.model}  ({x.run.run_id})" for side, x in (("A", row.a), ("B", row.b))]
 
 
-def _table(rows: Sequence[Comparison], lead: Sequence[str]) -> Table:
+def _table(rows: Sequence[Comparison], lead: Sequence[str], columns: int) -> Table:
     task = f"{rows[0].task} [{rows[0].variant}]" if rows[0].variant else rows[0].task
-    return Table(task, COLUMNS, [_cells(row) for row in rows], "lrrrrrl", lead=lead)
+    numbers = [_cells(row) for row in rows]
+    space = max(columns_left([["", *cells] for cells in numbers], COLUMNS, 0, columns), 0)
+    names = [_name(row, max(space, SHORTEST_NAME)) for row in rows]
+    cells = [[name, *rest] for name, rest in zip(names, numbers, strict=True)]
+    return Table(task, COLUMNS, cells, "lrrrrrl", lead=lead)
+
+
+def _name(row: Comparison, columns: int) -> str:
+    count = f"n={row.n}" + (f", {row.left_out} left out" if row.left_out else "")
+    down = not row.higher_is_better and not row.neutral
+    arrow = "\n(lower is better)" if down else "\n(no better side)" * row.neutral
+    return f"{wrap_name(row.metric, columns)}\n{count}{arrow}"
 
 
 def _cells(row: Comparison) -> list[str]:
-    count = f"n={row.n}" + (f", {row.left_out} left out" if row.left_out else "")
-    arrow = "" if row.higher_is_better else " (lower is better)"
-    words = WRAPPED.get(row.verdict, row.verdict) + ("" if row.holds else " *")
+    """All but the first column."""
+    faded = row.claimed and not row.holds
+    words = WRAPPED.get(row.verdict, row.verdict) + (" *" if faded else "")
     return [
-        f"{wrap_name(row.metric, 22)}\n{count}{_indented(arrow)}",
         _estimate(row.before),
         _estimate(row.after),
         _difference(row.difference),
@@ -53,10 +78,6 @@ def _cells(row: Comparison) -> list[str]:
         f"{row.wins}/{row.difference.ties}/{row.losses}",
         words,
     ]
-
-
-def _indented(words: str) -> str:
-    return f"\n{words.strip()}" if words else ""
 
 
 def _estimate(found: Estimate) -> str:
@@ -79,13 +100,22 @@ def _legend(rows: Sequence[Comparison]) -> list[str]:
         "W/T/L: pairs in which B is better, equal, worse. "
         "'better' and 'worse': the interval excludes 0 and p < 0.05.",
     ]
-    if any(row.content for row in rows):
+    if any(row.content or _controlled(row) for row in rows):
         notes.append(
             "control: the same answers scored against other samples' references; "
             "content: B - A of what lies above the control."
         )
-    if any(row.content and row.difference.method.startswith("paired") for row in rows):
-        notes.append("Of corpus metrics (bleu, chrf), control and content are means over samples.")
+    whole = [row.metric for row in rows if row.content is None and _controlled(row)]
+    if whole:
+        notes.append(
+            f"{', '.join(dict.fromkeys(whole))}: computed from all answers together; the control "
+            "is a mean over samples, which cannot be subtracted, so there is no content."
+        )
+    if any(row.neutral for row in rows):
+        notes.append(
+            "'more' and 'fewer' are real in the same sense, of metrics that have no better side; "
+            "W/T/L: pairs in which B has more, as much, less."
+        )
     if any(row.left_out for row in rows):
         failed = [f"{row.task} {_failed(row)}" for row in rows if row.left_out]
         notes.append(
@@ -97,6 +127,10 @@ def _legend(rows: Sequence[Comparison]) -> list[str]:
             "do not survive Holm's correction for all of them (p_holm in csv and json)."
         )
     return notes
+
+
+def _controlled(row: Comparison) -> bool:
+    return row.before.control is not None and row.after.control is not None
 
 
 def _failed(row: Comparison) -> str:
@@ -125,6 +159,7 @@ def _record(row: Comparison) -> Record:
         "difference_high": d.high,
         "method": d.method,
         "p": d.p,
+        "p_method": d.p_method,
         "p_holm": row.p_holm,
         "content": content.value if content else None,
         "content_low": content.low if content else None,

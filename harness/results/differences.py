@@ -46,7 +46,8 @@ EXACT_FLIPS = 16  # up to 2^16 sign patterns are counted out
 class Difference:
     """b minus a over n pairs; ``wins`` are the pairs in which b is higher.
 
-    ``clusters`` is the number of independent groups, n if samples are independent.
+    ``clusters`` is the number of independent groups, n if samples are independent. ``method``
+    names the interval, ``p_method`` the test.
     """
 
     value: float
@@ -59,6 +60,7 @@ class Difference:
     losses: int
     method: str
     clusters: int
+    p_method: str = ""
 
     @property
     def interval(self) -> Interval:
@@ -67,11 +69,17 @@ class Difference:
 
 
 def paired_difference(
-    a: Floats, b: Floats, clusters: Sequence[object] | None = None, level: float = LEVEL
+    a: Floats,
+    b: Floats,
+    clusters: Sequence[object] | None = None,
+    level: float = LEVEL,
+    *,
+    numeric: bool = False,
 ) -> Difference:
     """The mean of b - a over pairs, with interval and two-sided p.
 
-    Values of 0 and 1: Tango's score interval and McNemar's mid-p. Otherwise: t from 100 pairs on,
+    Values of 0 and 1 that are not declared ``numeric``: Tango's score interval and McNemar's
+    mid-p. Otherwise: t from 100 pairs on,
     below that bootstrap-t with a sign-flip p (counted out up to 16 pairs). With groups: clustered
     standard error, and signs flipped by group. Swapping a and b flips the sign and nothing else.
     """
@@ -87,19 +95,20 @@ def paired_difference(
     groups = group_codes(clusters, len(d))
     count = len(d) if groups is None else int(groups.max()) + 1
     if len(d) == 0:
-        interval, p = Interval(None, None, "no samples"), 1.0
+        interval, p, test = Interval(None, None, "no samples"), 1.0, ""
     elif groups is not None:
-        interval = _oriented(d, groups, level)
-        p = sign_flip_p(np.bincount(groups, weights=d).astype(np.float64))
-    elif is_binary(a) and is_binary(b):
+        sums = np.bincount(groups, weights=d).astype(np.float64)
+        interval, p = _oriented(d, groups, level), sign_flip_p(sums)
+        test = f"{sign_flip_method(sums)}, {count} clusters"
+    elif not numeric and is_binary(a) and is_binary(b):
         interval, p = tango(wins, losses, len(d), level), mcnemar_mid_p(wins, losses)
+        test = "mcnemar mid-p"
     else:
-        interval, p = _oriented(d, None, level), sign_flip_p(d)
+        interval, p, test = _oriented(d, None, level), sign_flip_p(d), sign_flip_method(d)
     value = math.fsum(d) / max(len(d), 1)  # exact, so that order cannot matter
     ties = len(d) - wins - losses
-    return Difference(
-        value, interval.low, interval.high, p, len(d), wins, ties, losses, interval.method, count
-    )
+    low, high, method = interval.low, interval.high, interval.method
+    return Difference(value, low, high, p, len(d), wins, ties, losses, method, count, test)
 
 
 def tango(wins: int, losses: int, n: int, level: float = LEVEL) -> Interval:
@@ -162,6 +171,13 @@ def sign_flip_p(d: Floats, seed: int = 0) -> float:
     sums = np.abs((2.0 * patterns - 1.0) @ moved)
     reached = int((sums >= total - 1e-9 * float(moved.sum())).sum())
     return (reached + extra) / (len(sums) + extra)
+
+
+def sign_flip_method(d: Floats) -> str:
+    """Which of the three tests of ``sign_flip_p`` these differences get."""
+    if len(d) >= LARGE and not is_flat(d):
+        return "t"
+    return "sign flips, counted" if int((d != 0).sum()) <= EXACT_FLIPS else "sign flips, drawn"
 
 
 def best_possible_p(n: int, *, binary: bool) -> float:
@@ -258,4 +274,5 @@ def paired_corpus_difference(
     low = None if interval.low is None else min(interval.low, value)
     high = None if interval.high is None else max(interval.high, value)
     ties = n - wins - losses
-    return Difference(value, low, high, p, n, wins, ties, losses, interval.method, len(counts))
+    method, test = interval.method, "paired bootstrap" if len(counts) > 1 else ""
+    return Difference(value, low, high, p, n, wins, ties, losses, method, len(counts), test)

@@ -140,14 +140,19 @@ def load(path: Path) -> Manifest:
         raise StoreError(f"{shown(file)}: cannot be read: {error.strerror}") from None
     except ValueError:
         raise StoreError(f"{shown(file)}: is damaged: not JSON") from None
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict) or not raw:
+        raise StoreError(f"{shown(file)}: is damaged: it is not the manifest of a run")
+    version = raw.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
         what = f"written by a later version (schema {version}); update tune-harness"
         raise StoreError(f"{shown(file)}: {what}")
     try:
         return _manifest(raw)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StoreError(f"{shown(file)}: is damaged: {type(error).__name__}: {error}") from None
+    except KeyError as error:
+        raise StoreError(f"{shown(file)}: is damaged: it has no {error}") from None
+    except (TypeError, ValueError, AttributeError):
+        what = "a part of it is missing or of another kind than was written"
+        raise StoreError(f"{shown(file)}: is damaged: {what}") from None
 
 
 def hash_samples(samples: Iterable[Sample]) -> str:

@@ -128,7 +128,9 @@ def summary(
     groups = clusters and [clusters[int(i)] for i in np.flatnonzero(ok)]
     if info.aggregate == "mean":
         values = scores.value[ok]
-        return float(values.mean()), stats.mean_interval(values, groups), control
+        found = stats.mean_interval(values, groups, numeric=info.kind == "number")
+        value = float(values.mean())
+        return value, _around(found.within(info.low, info.high), value), control
     counts, aggregate = scores.detail[ok], aggregate_of(info.aggregate)
     value = float(aggregate(counts.sum(axis=0, keepdims=True))[0])
     return value, _around(stats.corpus_interval(counts, aggregate, groups), value), control
@@ -174,7 +176,8 @@ def _sum_details(details: Sequence[Sequence[float]], at: NDArray[np.intp], size:
 
 
 def _around(interval: stats.Interval, value: float) -> stats.Interval:
-    """A percentile interval that holds its own estimate, as small samples do not ensure."""
+    """An interval that holds its own estimate, which percentiles of small samples and a value
+    rounded past its bound do not ensure."""
     if interval.low is None or interval.high is None:
         return interval
     return stats.Interval(min(interval.low, value), max(interval.high, value), interval.method)

@@ -69,8 +69,8 @@ def find_sides(root: Path, a: str, b: str) -> list[tuple[Side, Side]]:
     together = None
     if not any(_split(text)[1] or find_named(root, text) for text in (a, b)):
         together = newest_with(root, [a, b])
-    first = _side(root, a) if together is None else (together, [a])
-    second = _side(root, b) if together is None else (together, [b])
+    first = find_models(root, a) if together is None else (together, [a])
+    second = find_models(root, b) if together is None else (together, [b])
     pairs = [
         (Side(first[0], left), Side(second[0], right))
         for left, right in _match_models(first, second)
@@ -81,8 +81,11 @@ def find_sides(root: Path, a: str, b: str) -> list[tuple[Side, Side]]:
     return pairs
 
 
-def _side(root: Path, text: str) -> tuple[RunReader, list[str]]:
-    """A run and those of its models that are meant."""
+def find_models(root: Path, text: str) -> tuple[RunReader, list[str]]:
+    """A run and those of its models that RUN, MODEL or RUN:MODEL means.
+
+    Raises StoreError if there is no such run or model.
+    """
     name, model = _split(text)
     if model:
         run = find_run(root, name)
@@ -95,6 +98,14 @@ def _side(root: Path, text: str) -> tuple[RunReader, list[str]]:
         return named, named.manifest.model_names
     run = find_run(root, text)
     return run, [text]
+
+
+def find_one(root: Path, text: str) -> tuple[RunReader, str]:
+    """A run and, if the text is RUN:MODEL, the model; else "". Raises as ``find_run`` does."""
+    if _split(text)[1] and find_named(root, text) is None:
+        run, models = find_models(root, text)
+        return run, models[0]
+    return find_run(root, text), ""
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -13,8 +13,9 @@ import math
 import re
 import textwrap
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, get_args
 
 from harness.results.stats import Interval
@@ -23,7 +24,8 @@ Format = Literal["table", "markdown", "latex", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Value = str | int | float | bool | None
 Record = Mapping[str, Value]
-NOTE_COLUMNS = 100
+NOTE_COLUMNS = 100  # longer lines are hard to read, however wide the terminal
+CONTINUED = "\n  "  # between the lines of one name
 
 _JOINERS = "\u200c\u200d"  # zero-width, but part of how some scripts are written
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -58,15 +60,21 @@ class Report:
     notes: Sequence[str] = field(default=())
 
 
-def render(report: Report, form: Format) -> str:
-    """The report as text, without a line end."""
+def render(report: Report, form: Format, columns: int = NOTE_COLUMNS) -> str:
+    """The report as text, without a line end; a terminal's notes are wrapped to its columns."""
     if form == "csv":
         return _csv(next(iter(report.records.values()), []))
     if form == "json":
         return _json(report)
     draw = {"table": _terminal, "markdown": _markdown, "latex": _latex}[form]
     parts = [draw(table) for table in report.tables if table.rows]
-    note = {"table": _wrapped, "markdown": "- {}".format, "latex": "% {}".format}[form]
+    wrapped = partial(_wrapped, columns=min(max(columns, 20), NOTE_COLUMNS))
+    forms: dict[str, Callable[[str], str]] = {
+        "table": wrapped,
+        "markdown": "- {}".format,
+        "latex": "% {}".format,
+    }
+    note = forms[form]
     notes = [_escape(text) if form == "markdown" else visible(text) for text in report.notes]
     return "\n\n".join([*parts, "\n".join(map(note, notes))] if notes else parts)
 
@@ -121,27 +129,44 @@ def shorten(text: str, columns: int) -> str:
 
 
 def wrap_name(name: str, columns: int) -> str:
-    """A long name on several lines, broken before "[" or where it must be."""
+    """A long name on several lines, broken before "[" or where it must be.
+
+    All lines but the first are indented, so that they do not look like names of their own.
+    """
     name = visible(name)
     if len(name) <= columns:
         return name
     head, bracket, tail = name.partition("[")
-    pieces = [head, bracket + tail] if bracket else [name]
-    return "\n".join(
-        piece[start : start + columns]
-        for piece in pieces
-        for start in range(0, len(piece), columns)
-    )
+    lines: list[str] = []
+    for piece in (head, bracket + tail):
+        while piece:
+            size = columns - 2 * bool(lines)
+            lines.append(piece[:size])
+            piece = piece[size:]
+    return CONTINUED.join(lines)
+
+
+def columns_left(rows: Sequence[Sequence[str]], headers: Sequence[str], at: int, total: int) -> int:
+    """How wide column ``at`` of a terminal's table may be for the whole to have ``total``."""
+    cells = [column for i, column in enumerate(zip(headers, *rows, strict=True)) if i != at]
+    widths = [max(width(line) for cell in column for line in cell.split("\n")) for column in cells]
+    return total - sum(widths) - 2 * len(widths)
 
 
 def _visible(char: str) -> str:
     if char in _NAMED:
         return _NAMED[char]
-    hidden = unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in _JOINERS
-    if not hidden:
+    if not _hidden(char):
         return char
     code = ord(char)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def _hidden(char: str) -> bool:
+    """Whether a character may move the cursor, turn the direction of writing, or stay unseen."""
+    if " " <= char <= "~":
+        return False
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in _JOINERS
 
 
 def _columns(char: str) -> int:
@@ -160,8 +185,8 @@ def _terminal(table: Table) -> str:
     return f"{head}\n\n{_tabulate(table, table.rows, table.columns, 'simple')}"
 
 
-def _wrapped(note: str) -> str:
-    return textwrap.fill(note, NOTE_COLUMNS, subsequent_indent="  ", break_on_hyphens=False)
+def _wrapped(note: str, columns: int) -> str:
+    return textwrap.fill(note, columns, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _block(columns: Sequence[str], row: Sequence[str]) -> str:
@@ -182,7 +207,9 @@ def _markdown(table: Table) -> str:
 def _latex(table: Table) -> str:
     rows = [[_one_line(cell) for cell in row] for row in table.rows]
     head = "".join(f"% {_one_line(line)}\n" for line in (*table.lead, table.title))
-    return head + _tabulate(table, rows, table.columns, "latex_booktabs")
+    body = _tabulate(table, rows, table.columns, "latex_booktabs")
+    # after the end of a row, "[" would begin a length and "*" forbid a page break
+    return head + re.sub(r"(?m)^(\s*)([\[*])", r"\1{\2}", body)
 
 
 def _tabulate(
@@ -203,7 +230,7 @@ def _escape(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split("\n"))
+    return " ".join(text.replace(CONTINUED, "").split("\n"))
 
 
 def _csv(records: Sequence[Record]) -> str:
@@ -222,7 +249,9 @@ def _json(report: Report) -> str:
         for name, rows in report.records.items()
     }
     body = {**named, "notes": list(report.notes)}
-    return json.dumps(body, ensure_ascii=False, indent=2, allow_nan=False)
+    text = json.dumps(body, ensure_ascii=False, indent=2, allow_nan=False)
+    # what is left of them stands in strings, where an escape means the same
+    return "".join(json.dumps(c)[1:-1] if _hidden(c) and c != "\n" else c for c in text)
 
 
 def _plain(value: Value) -> Value:

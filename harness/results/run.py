@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from harness.records import Completion, Sample, Score
+from harness.scorers.base import Kind
 
 Aggregate = Literal["mean", "bleu", "chrf", "perplexity"]
 
@@ -23,7 +24,9 @@ class ScorerInfo:
 
     ``aggregate`` says how samples become one number: the mean of their values, or a corpus
     metric computed from the summed ``Score.detail`` (layouts: harness.results.corpus).
-    ``overlap`` marks metrics that also have a control against shuffled references.
+    ``overlap`` marks metrics that also have a control against shuffled references. ``kind``,
+    ``low``, ``high`` and ``neutral`` are those of ``harness.scorers.base.Scale``; a run that does
+    not say the kind is an old one, whose values must tell it.
     """
 
     name: str
@@ -31,6 +34,15 @@ class ScorerInfo:
     higher_is_better: bool = True
     aggregate: Aggregate = "mean"
     overlap: bool = False
+    kind: Kind | None = None
+    low: float | None = None
+    high: float | None = None
+    neutral: bool = False
+
+    @property
+    def span(self) -> float | None:
+        """The largest difference between two values; None if there is no bound."""
+        return None if self.low is None or self.high is None else self.high - self.low
 
 
 @dataclass(frozen=True, slots=True)

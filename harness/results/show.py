@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from harness.results.render import (
     Report,
     Table,
     Value,
+    columns_left,
     interval,
     number,
     shorten,
@@ -26,6 +28,9 @@ from harness.results.run import MetricRow, ScorerInfo
 from harness.results.stats import Interval
 from harness.results.store import RunReader
 from harness.scorers.choice import ClassReport, Confusion, confusion, per_class
+from harness.scorers.overlap import NO_WORD
+
+SHORTEST_NAME = 28
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Answered:
     text: str
     error: str | None
     score: Score
+    wrote: bool = True
+    """Whether it was asked to write, and not only to weigh given texts."""
 
 
 def show(run: RunReader, options: ShowOptions) -> Report:
@@ -57,7 +64,7 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     """
     cells = _select(run, options)
     rows = [row for row in run.metrics() if _shown(row, cells, options)]
-    tables = _summary(rows)
+    tables = _summary(rows, options.columns)
     classes: list[Record] = []
     worst: list[Record] = []
     for cell in cells:
@@ -76,11 +83,11 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     return Report(tables, everything, _notes(run, rows))
 
 
-def summary(run: RunReader) -> Report:
+def summary(run: RunReader, columns: int = 100) -> Report:
     """The metrics of all cells alone: what `harness run` ends with."""
     rows = run.metrics()
     records = {"metrics": [_metric_record(row) for row in rows]}
-    return Report(_summary(rows), records, _notes(run, rows))
+    return Report(_summary(rows, columns), records, _notes(run, rows))
 
 
 def pick_worst(rows: Sequence[Answered], info: ScorerInfo, count: int) -> list[Answered]:
@@ -134,7 +141,9 @@ def _base(name: str) -> str:
 
 
 def _first_metric(cell: CellRecord, options: ShowOptions) -> ScorerInfo | None:
-    return next((one for one in cell.scorers if _wanted(one.name, options.metrics)), None)
+    wanted = [one for one in cell.scorers if _wanted(one.name, options.metrics)]
+    # of a neutral metric nothing is worst, so it is asked only if there is no other
+    return min(wanted, key=lambda one: one.neutral, default=None)
 
 
 # --------------------------------------------------------------------------- reading
@@ -144,7 +153,9 @@ def _answers(run: RunReader, cell: CellRecord, info: ScorerInfo) -> list[Answere
     """The completions of a cell with their scores by one scorer, in the order of the run."""
     samples = _samples(run, cell)
     done = run.table(
-        "completions", ["sample", "epoch", "text", "error"], {"cell": cell.cell}
+        "completions",
+        ["sample", "epoch", "text", "error", "finish_reason"],
+        {"cell": cell.cell},
     ).to_pylist()
     columns = ["sample", "epoch", "value", "status", "answer", "explanation"]
     scores = run.table("scores", columns, {"cell": cell.cell, "scorer": info.name}).to_pylist()
@@ -156,7 +167,8 @@ def _answers(run: RunReader, cell: CellRecord, info: ScorerInfo) -> list[Answere
         raw = by_key[row["sample"], row["epoch"]]
         score = Score(raw["value"], raw["status"], raw["answer"], explanation=raw["explanation"])
         sample = samples[row["sample"]]
-        found.append(Answered(sample, row["epoch"], row["text"], row["error"], score))
+        wrote = row["error"] is None and row["finish_reason"] != "scored"
+        found.append(Answered(sample, row["epoch"], row["text"], row["error"], score, wrote))
     return found
 
 
@@ -172,7 +184,7 @@ def _samples(run: RunReader, cell: CellRecord) -> dict[str, Sample]:
 # --------------------------------------------------------------------------- summary
 
 
-def _summary(rows: Sequence[MetricRow]) -> list[Table]:
+def _summary(rows: Sequence[MetricRow], room: int) -> list[Table]:
     """A table for each task and variant, models below each other."""
     groups: dict[tuple[str, str], list[MetricRow]] = {}
     for row in rows:
@@ -181,10 +193,13 @@ def _summary(rows: Sequence[MetricRow]) -> list[Table]:
     columns = ["model", "metric", "value", "95 % interval", "n", "errors"]
     columns += ["skipped"] * skipped + ["truncated", "control"]
     align = "ll" + "r" * (len(columns) - 2)
-    return [
-        Table(_label(*key), columns, _summary_rows(group, skipped), align)
-        for key, group in groups.items()
-    ]
+    tables = []
+    for key, group in groups.items():
+        cells = _summary_rows(group, skipped)
+        space = max(columns_left(cells, columns, 1, room), SHORTEST_NAME)
+        wrapped = [[row[0], wrap_name(row[1], space), *row[2:]] for row in cells]
+        tables.append(Table(_label(*key), columns, wrapped, align))
+    return tables
 
 
 def _summary_rows(rows: Sequence[MetricRow], skipped: bool) -> list[list[str]]:
@@ -195,8 +210,7 @@ def _summary_rows(rows: Sequence[MetricRow], skipped: bool) -> list[list[str]]:
         counts = [row.n, row.n_error, *([row.n_skipped] if skipped else []), row.n_truncated]
         span = interval(Interval(row.low, row.high, row.method))
         control = "" if row.control is None else number(row.control)
-        metric = wrap_name(row.metric, 28)
-        found.append([name, metric, number(row.value), span, *map(str, counts), control])
+        found.append([name, row.metric, number(row.value), span, *map(str, counts), control])
     return found
 
 
@@ -209,10 +223,25 @@ def _notes(run: RunReader, rows: Sequence[MetricRow]) -> list[str]:
         notes.append("Samples with errors or skipped stand in no value; they are counted beside n.")
     if any(row.control is not None for row in rows):
         notes.append("control: the same answers scored against other samples' references.")
+    notes += _unread(run, rows)
     unknown = sorted({row.method for row in rows if row.low is None and row.value is not None})
     if unknown:
         notes.append(f"no interval (-): {'; '.join(unknown)}.")
     return notes
+
+
+def _unread(run: RunReader, rows: Sequence[MetricRow]) -> list[str]:
+    """How many scores are 0 because the metric cannot read the reference at all."""
+    import pyarrow.compute as pc
+
+    cells = {(row.cell, row.metric) for row in rows}
+    table = run.table("scores", ["cell", "scorer", "explanation"])
+    told = pc.starts_with(table.column("explanation"), NO_WORD)
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in table.filter(told).to_pylist():
+        if (one["cell"], one["scorer"]) in cells:
+            counts[one["scorer"], one["explanation"]] += 1
+    return [f"{name}: {count} times 0, {why}." for (name, why), count in counts.items()]
 
 
 def _metric_record(row: MetricRow) -> Record:
@@ -342,7 +371,10 @@ def _target(row: Answered) -> str:
 
 def _answer(row: Answered) -> str:
     """The text, or the choice that a scored choice stands for."""
-    return row.text or _spelled(row.sample, row.score.answer or "") or (row.score.answer or "")
+    if row.text.strip(" "):
+        return row.text
+    answer = row.score.answer or ""
+    return _spelled(row.sample, answer) or answer or ("(empty)" if row.wrote else "")
 
 
 def _spelled(sample: Sample, letter: str) -> str:

@@ -49,6 +49,14 @@ class Interval:
         """Whether the value lies outside; False for an unknown interval."""
         return self.low is not None and self.high is not None and not self.low <= value <= self.high
 
+    def within(self, low: float | None, high: float | None) -> Interval:
+        """The part of the interval that is possible; a bound of None is none."""
+        if self.low is None or self.high is None:
+            return self
+        least = self.low if low is None else max(self.low, low)
+        most = self.high if high is None else min(self.high, high)
+        return Interval(least, most, self.method)
+
     def __neg__(self) -> Interval:
         low = None if self.high is None else 0.0 - self.high
         high = None if self.low is None else 0.0 - self.low
@@ -73,24 +81,30 @@ def wilson(k: float, n: int, level: float = LEVEL) -> Interval:
 
 
 def mean_interval(
-    values: Floats, clusters: Sequence[object] | None = None, level: float = LEVEL
+    values: Floats,
+    clusters: Sequence[object] | None = None,
+    level: float = LEVEL,
+    *,
+    numeric: bool = False,
 ) -> Interval:
     """The interval of a mean, by the method that suits the values.
 
-    Groups of more than one sample: clustered standard error. Values of 0 and 1 only: Wilson.
+    Groups of more than one sample: clustered standard error. Values of 0 and 1 only: Wilson,
+    unless they are ``numeric``: a count is no proportion, though it be 0 or 1 in every sample.
     From 100 samples on: t. Fewer: bootstrap-t.
     """
     import numpy as np
 
     values = np.asarray(values, dtype=np.float64)
     groups = group_codes(clusters, len(values))
+    yes_no = not numeric and is_binary(values)
     if len(values) < 2:
-        if len(values) and is_binary(values):
+        if len(values) and yes_no:
             return wilson(float(values.sum()), 1, level)
         return Interval(None, None, "one sample" if len(values) else "no samples")
     if groups is not None:
-        return _clustered_mean(values, groups, level)
-    if is_binary(values):
+        return _clustered_mean(values, groups, level, yes_no)
+    if yes_no:
         return wilson(float(values.sum()), len(values), level)
     return numeric_interval(values, level)
 
@@ -150,9 +164,9 @@ def numeric_interval(values: Floats, level: float = LEVEL) -> Interval:
     return t_interval(values, level) if len(values) >= LARGE else bootstrap_t(values, level)
 
 
-def _clustered_mean(values: Floats, groups: Ints, level: float) -> Interval:
+def _clustered_mean(values: Floats, groups: Ints, level: float, yes_no: bool) -> Interval:
     count, mean = int(groups.max()) + 1, float(values.mean())
-    if is_binary(values) and (is_flat(values) or count == 1):
+    if yes_no and (is_flat(values) or count == 1):
         found = wilson(mean * count, count, level)  # each group is one independent observation
         return Interval(found.low, found.high, f"wilson, {count} clusters")
     error = clustered_error(values, groups) if count > 1 else 0.0

@@ -145,7 +145,8 @@ class RunReader:
     ) -> pa.Table:
         """A table, or some of its columns, or the rows ``where`` columns have certain values.
 
-        Raises StoreError if the file is missing, cut short or damaged.
+        Raises StoreError if the file is missing, cut short, damaged, or not what the manifest
+        says was written.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -153,7 +154,7 @@ class RunReader:
         file = self.path / f"{name}.parquet"
         filters = [(column, "=", value) for column, value in (where or {}).items()]
         try:
-            return pq.read_table(
+            found = pq.read_table(
                 file,
                 columns=None if columns is None else list(columns),
                 filters=filters or None,
@@ -164,6 +165,17 @@ class RunReader:
         except (OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{shown(file)}: is damaged or cut short: {reason}") from None
+        if file.name not in self._checked:
+            for part in self.manifest.parts:
+                if part.file == file.name:
+                    self._check(part)
+            self._checked.add(file.name)
+        return found
+
+    @cached_property
+    def _checked(self) -> set[str]:
+        """Files that were compared with the manifest; once is enough."""
+        return set()
 
     def metrics(self) -> list[MetricRow]:
         """All metrics of all cells, in the order of the run."""
@@ -172,26 +184,30 @@ class RunReader:
     def verify(self) -> None:
         """Check every file against the manifest; raises StoreError at the first that differs."""
         for part in self.manifest.parts:
-            file = self.path / part.file
-            with _one_line(f"{shown(file)}: cannot be read"):
-                body = file.read_bytes()
-            if len(body) != part.bytes or manifests.sha256(body) != part.sha256:
-                raise StoreError(
-                    f"{shown(file)}: is not the file that was written ({part.bytes} bytes)"
-                )
-            rows = _count_rows(file, body)
-            if rows != part.rows:
-                raise StoreError(f"{shown(file)}: has {rows} rows, the manifest says {part.rows}")
+            self._check(part)
+
+    def _check(self, part: Part) -> None:
+        file = self.path / part.file
+        with _one_line(f"{shown(file)}: cannot be read"):
+            body = file.read_bytes()
+        if len(body) == part.bytes and manifests.sha256(body) == part.sha256:
+            return
+        rows = _count_rows(body)
+        if rows is not None and rows != part.rows:
+            what = f"{part.file} has {rows} rows, the manifest says {part.rows}"
+            raise StoreError(f"{shown(self.path)}: damaged: {what}")
+        raise StoreError(f"{shown(file)}: is not the file that was written ({part.bytes} bytes)")
 
 
-def _count_rows(file: Path, body: bytes) -> int:
+def _count_rows(body: bytes) -> int | None:
+    """Rows of a Parquet file; None if it is none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         return int(pq.read_metadata(io.BytesIO(body)).num_rows)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{shown(file)}: is damaged: {str(error).splitlines()[0]}") from None
+    except (OSError, pa.ArrowException):
+        return None
 
 
 def read_run(path: Path) -> RunReader:
@@ -211,6 +227,18 @@ def whole_runs(root: Path) -> list[Path]:
     return sorted(named, key=_age_key, reverse=True)
 
 
+def passed_over(root: Path) -> list[str]:
+    """Names of runs that began after the latest whole one and have no manifest, newest first."""
+    whole = whole_runs(root)
+    latest = whole[0].name[:15] if whole else ""
+    try:
+        names = [path.name for path in root.iterdir() if RUN_ID.fullmatch(path.name)]
+    except OSError:
+        return []
+    known = {path.name for path in whole}
+    return sorted((n for n in names if n[:15] >= latest and n not in known), reverse=True)
+
+
 def find_run(root: Path, text: str) -> RunReader:
     """The run a user means: a path, a run id, its unique beginning, 'latest', or a model's name.
 
@@ -223,7 +251,7 @@ def find_run(root: Path, text: str) -> RunReader:
     runs = whole_runs(root)
     begun = [path.name for path in runs if text and path.name.startswith(text)]
     if begun:
-        raise StoreError(f"'{text}' begins the names of {len(begun)} runs: {', '.join(begun[:5])}")
+        raise StoreError(f"'{text}' begins the names of {len(begun)} runs: {', '.join(begun)}")
     raise StoreError(_not_found(root, text, runs))
 
 

@@ -10,7 +10,7 @@ from harness.adapters.base import Adapter
 from harness.adapters.cache import Cache, CachedAdapter
 from harness.adapters.registry import load_key, open_adapter
 from harness.collect.specs import ModelSpec
-from harness.errors import Interrupted
+from harness.errors import CollectError, HarnessError, Interrupted
 from harness.records import Completion, Request
 from harness.runner.work import Work
 
@@ -65,6 +65,7 @@ def generate(works: Sequence[Work], memory: Memory, progress: Progress) -> Answe
     answers = Answers()
     total = sum(len(work.requests) for work in works)
     try:
+        _find_all(works, memory, answers)
         for models in by_base(works):
             adapter = memory.open(models)
             try:
@@ -79,6 +80,23 @@ def generate(works: Sequence[Work], memory: Memory, progress: Progress) -> Answe
             "run the same command again to go on from there"
         ) from None
     return answers
+
+
+def _find_all(works: Sequence[Work], memory: Memory, answers: Answers) -> None:
+    """Fingerprint every model before the first is asked; all that are missing in one go."""
+    errors: list[HarnessError] = []
+    for models in by_base(works):
+        adapter = memory.open(models)
+        for model in models:
+            try:
+                answers.fingerprints[model.model] = adapter.fingerprint(model)
+            except CollectError as error:
+                errors += error.errors
+            except HarnessError as error:
+                errors.append(error)
+        adapter.close()
+    if errors:
+        raise errors[0] if len(errors) == 1 else CollectError(errors)
 
 
 def by_base(works: Iterable[Work]) -> list[list[ModelSpec]]:
@@ -97,7 +115,6 @@ def _ask(
     answers: Answers,
     progress: Progress,
 ) -> None:
-    answers.fingerprints[model.model] = adapter.fingerprint(model)
     progress.start(model.model, len(requests))
     wanted = {request.id for request in requests}
     for batch in adapter.complete(model, requests):

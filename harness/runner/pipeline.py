@@ -101,4 +101,8 @@ def _info(scorer: Scorer, scores: Sequence[Score]) -> ScorerInfo:
         higher_is_better=scorer.higher_is_better,
         aggregate=CORPUS.get(scorer.name.partition("[")[0], "mean"),
         overlap=any(score.control is not None for score in scores),
+        kind=scorer.scale.kind,
+        low=scorer.scale.low,
+        high=scorer.scale.high,
+        neutral=scorer.scale.neutral,
     )

@@ -20,7 +20,7 @@ def profile(cells: Sequence[ScoredCell], answers: Answers) -> list[StageRow]:
         done = [c for c in cell.completions if c.latency_ms is not None and not c.failed]
         times = sorted(c.latency_ms for c in done if c.latency_ms is not None)
         seconds = sum(times) / 1e3
-        tokens = sum(c.completion_tokens for c in done)
+        tokens = sum(c.completion_tokens or 0 for c in done)
         rows.append(
             StageRow(
                 cell=cell.work.cell.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.collect.plan import Cell
@@ -12,7 +12,8 @@ from harness.records import Request, Sample
 from harness.scorers.base import ScorerContext
 from harness.scorers.registry import make_scorer
 from harness.tasks.dataset import load_samples
-from harness.tasks.prompt import Prompt, make_requests
+from harness.tasks.prompt import FEWSHOT, Prompt, make_requests
+from harness.tasks.rows import line_of
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,35 @@ def _render(task: TaskSpec, asking: Asking) -> tuple[tuple[Sample, ...], tuple[R
     return tuple(samples), tuple(make_requests(task, prompt, samples, asking.epochs))
 
 
+def check_data(tasks: Iterable[TaskSpec]) -> list[HarnessError]:
+    """Every mistake that reading the tasks' data and rendering their first prompts shows."""
+    errors: list[HarnessError] = []
+    for task in {task.model_dump_json() + str(task.path): task for task in tasks}.values():
+        try:
+            first = load_samples(task)[:1]
+            make_requests(task, Prompt.of(task, few_shots(task)), first)
+        except CollectError as error:
+            errors += error.errors
+        except HarnessError as error:
+            errors.append(error)
+    return list({str(error): error for error in errors}.values())
+
+
 def few_shots(task: TaskSpec) -> list[Sample]:
-    """The solved examples in front of each prompt: the first of the train split."""
+    """What may stand solved in front of a prompt: the rows of the train split, in their order.
+
+    Each prompt shows the first ``num_fewshot`` of them that are others than its own sample; a
+    file without a column `split` may therefore be train and test at once. Raises SpecError at the
+    line of ``num_fewshot`` if there are fewer rows than that.
+    """
     count = task.prompt.num_fewshot
     if not count:
         return []
-    shots = load_samples(task, task.data.train_split)[:count]
+    shots = load_samples(task, task.data.train_split)
     if len(shots) < count:
         split = task.data.train_split
         what = f"num_fewshot is {count}, and split '{split}' has {len(shots)} rows"
-        raise SpecError(task.path, 0, what)
+        raise SpecError(task.path, line_of(task, FEWSHOT), what)
     return shots
 
 

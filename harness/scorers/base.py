@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Protocol
+from typing import Literal, Protocol
 
 from harness.records import Completion, OutputType, Sample, Score
 
@@ -38,6 +38,31 @@ class ScorerContext:
     root: Path = Path(".")
 
 
+Kind = Literal["proportion", "number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What the values of a metric can be.
+
+    A "proportion" is 0 or 1 for each sample, however few of them were seen; anything else is a
+    "number". No value lies below ``low`` or above ``high`` (None: no bound). ``neutral`` metrics
+    have more and less, but no better and worse.
+    """
+
+    kind: Kind = "number"
+    low: float | None = None
+    high: float | None = None
+    neutral: bool = False
+
+
+PROPORTION = Scale("proportion", 0.0, 1.0)
+SHARE = Scale("number", 0.0, 1.0)
+COSINE = Scale("number", -1.0, 1.0)
+PERCENT = Scale("number", 0.0, 100.0)
+COUNT = Scale("number", 0.0, None, neutral=True)
+
+
 class Scorer(Protocol):
     """One metric.
 
@@ -54,6 +79,9 @@ class Scorer(Protocol):
 
     @property
     def higher_is_better(self) -> bool: ...
+
+    @property
+    def scale(self) -> Scale: ...
 
     @property
     def method(self) -> str: ...

@@ -21,7 +21,7 @@ from harness.adapters.load import quiet
 from harness.collect.specs import ScoreSpec
 from harness.errors import ModelError
 from harness.records import Completion, Sample, Score
-from harness.scorers.base import ScorerContext, mean_of
+from harness.scorers.base import SHARE, ScorerContext, mean_of
 from harness.scorers.control import Controls, make_controls
 from harness.scorers.embedding import BATCH, DTYPE, cut_at
 from harness.scorers.encoder import Encoder, find_encoder, key_of
@@ -56,6 +56,7 @@ class BertScore:
 
     version = 1
     higher_is_better = True
+    scale = SHARE
 
     def __init__(self, encoder: Encoder, layer: int | None, context: ScorerContext) -> None:
         self._encoder, self._context = encoder, context

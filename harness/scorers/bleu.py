@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.collect.specs import ScoreSpec
 from harness.records import Score
-from harness.scorers.base import ScorerContext, sum_details
+from harness.scorers.base import PERCENT, ScorerContext, sum_details
 from harness.scorers.overlap import OverlapScorer
 
 BLEU_ORDER = 4
@@ -28,6 +28,7 @@ class Bleu(OverlapScorer[str]):
     """
 
     name = "bleu"
+    scale = PERCENT
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -75,6 +76,7 @@ class Chrf(OverlapScorer[Grams]):
     """
 
     name = "chrf"
+    scale = PERCENT
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.collect.specs import ScoreSpec
 from harness.records import Completion, Sample, Score
-from harness.scorers.base import ScorerContext, sum_details
+from harness.scorers.base import Scale, ScorerContext, sum_details
 
 
 class Perplexity:
@@ -20,6 +20,7 @@ class Perplexity:
     name = "perplexity"
     version = 1
     higher_is_better = False
+    scale = Scale("number", 0.0, None)
     method = "exp(sum of negative log-likelihood / sum of tokens) of the target given the prompt"
 
     def score(self, samples: Sequence[Sample], completions: Sequence[Completion]) -> list[Score]:

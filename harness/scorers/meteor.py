@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.collect.specs import ScoreSpec
 from harness.scorers.base import ScorerContext
-from harness.scorers.overlap import OverlapScorer
+from harness.scorers.overlap import NO_WORD, OverlapScorer
 from harness.scorers.words import unicode_words
 
 ALPHA, BETA, GAMMA = 0.9, 3.0, 0.5
@@ -44,6 +44,10 @@ class Meteor(OverlapScorer[Words]):
     def compare(self, answer: Words, reference: Words) -> tuple[float, tuple[float, ...]]:
         """See `meteor_value`."""
         return meteor_value(answer, reference), ()
+
+    def no_word(self, reference: str) -> str | None:
+        """See `OverlapScorer.no_word`."""
+        return None if self.prepare(reference) else NO_WORD
 
 
 def porter() -> Any:

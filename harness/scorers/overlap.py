@@ -9,11 +9,12 @@ from statistics import fmean
 from typing import ClassVar, Generic, TypeVar
 
 from harness.records import Completion, Sample, Score
-from harness.scorers.base import mean_of
+from harness.scorers.base import SHARE, Scale, mean_of
 from harness.scorers.control import make_controls
 
 Prepared = TypeVar("Prepared")
 EMPTY = "empty answer"
+NO_WORD = "no word in the reference that this tokenizer knows"
 
 
 class OverlapScorer(ABC, Generic[Prepared]):
@@ -26,6 +27,7 @@ class OverlapScorer(ABC, Generic[Prepared]):
     method: str
     version: int = 1
     higher_is_better: bool = True
+    scale: Scale = SHARE
     remembered: ClassVar[int | None] = 256  # prepared texts in memory; None: all of the call
 
     def __init__(self, seed: int) -> None:
@@ -38,6 +40,10 @@ class OverlapScorer(ABC, Generic[Prepared]):
     @abstractmethod
     def compare(self, answer: Prepared, reference: Prepared) -> tuple[float, tuple[float, ...]]:
         """The value, and what goes into `Score.detail`."""
+
+    def no_word(self, reference: str) -> str | None:
+        """Why no answer could score above 0 against this reference; None if one could."""
+        return None
 
     def score(self, samples: Sequence[Sample], completions: Sequence[Completion]) -> list[Score]:
         """See `Scorer.score`; an empty answer is an answer, with the metric's lowest value."""
@@ -58,9 +64,14 @@ class OverlapScorer(ABC, Generic[Prepared]):
                 value,
                 control=fmean(control) if control else None,
                 detail=detail,
-                explanation=None if completion.text.strip() else EMPTY,
+                explanation=self._remark(value, completion.text, reference),
             )
         return scores
+
+    def _remark(self, value: float, answer: str, reference: str) -> str | None:
+        # a 0 that says nothing about the answer must not pass for one that does
+        unknown = self.no_word(reference) if value == 0 and reference.strip() else None
+        return unknown or (None if answer.strip() else EMPTY)
 
     def corpus(self, scores: Sequence[Score]) -> float | None:
         """The mean."""

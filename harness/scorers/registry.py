@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
+from harness.collect.specs import OUTPUT_TYPES as OUTPUT_TYPES
 from harness.collect.specs import ScoreSpec
 from harness.errors import HarnessError
-from harness.records import OutputType
 from harness.scorers.base import Scorer, ScorerContext
 
 SCORERS: dict[str, str] = {
@@ -28,14 +28,6 @@ SCORERS: dict[str, str] = {
     "perplexity": "harness.scorers.likelihood:perplexity",
     "token_count": "harness.scorers.text:token_count",
     "format": "harness.scorers.text:format_",
-}
-
-# what a metric can be computed from, where that is not generated text alone
-OUTPUT_TYPES: dict[str, tuple[OutputType, ...]] = {
-    "choice": ("generate", "choices"),
-    "choice_norm": ("choices",),
-    "perplexity": ("perplexity",),
-    "token_count": ("generate", "choices", "perplexity"),
 }
 
 

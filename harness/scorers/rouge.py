@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from harness.collect.specs import ScoreSpec
 from harness.scorers.base import ScorerContext
-from harness.scorers.overlap import OverlapScorer
+from harness.scorers.overlap import NO_WORD, OverlapScorer
 from harness.scorers.words import rouge_words, unicode_words
 
 TOKENIZERS: dict[str, tuple[Callable[[str], list[str]], str]] = {
@@ -39,6 +39,7 @@ class RougeL(OverlapScorer[list[int]]):
     def __init__(self, tokenizer: str, seed: int) -> None:
         super().__init__(seed)
         self._words, words = TOKENIZERS[tokenizer]
+        self._tokenizer = tokenizer
         self.name = shown("rouge_l", tokenizer)
         self.method = f"ROUGE-L F1, {words}"
         # rapidfuzz compares hashes, and small whole numbers are their own
@@ -55,6 +56,10 @@ class RougeL(OverlapScorer[list[int]]):
         """F1 by the length of the longest common subsequence."""
         return f1(self._lcs(answer, reference), len(answer), len(reference))
 
+    def no_word(self, reference: str) -> str | None:
+        """See `OverlapScorer.no_word`."""
+        return unknown_words(reference, self._tokenizer)
+
 
 Grams = tuple[Counter[tuple[str, ...]], int]
 
@@ -66,6 +71,7 @@ class RougeN(OverlapScorer[Grams]):
         super().__init__(seed)
         self._n = n
         self._words, words = TOKENIZERS[tokenizer]
+        self._tokenizer = tokenizer
         self.name = shown(f"rouge_{n}", tokenizer)
         self.method = f"ROUGE-{n} F1, {words}"
 
@@ -80,6 +86,17 @@ class RougeN(OverlapScorer[Grams]):
         mine, theirs = answer[0], reference[0]
         common = sum(min(mine[gram], theirs[gram]) for gram in mine.keys() & theirs.keys())
         return f1(common, answer[1], reference[1])
+
+    def no_word(self, reference: str) -> str | None:
+        """See `OverlapScorer.no_word`."""
+        return unknown_words(reference, self._tokenizer)
+
+
+def unknown_words(reference: str, tokenizer: str) -> str | None:
+    """The remark on a reference in which the tokenizer finds no word; None if it finds one."""
+    if TOKENIZERS[tokenizer][0](reference):
+        return None
+    return NO_WORD if tokenizer == "unicode" else f"{NO_WORD} (use tokenizer: unicode)"
 
 
 def shown(metric: str, tokenizer: str) -> str:

@@ -10,7 +10,7 @@ from statistics import fmean
 
 from harness.collect.specs import ScoreSpec
 from harness.records import Completion, Sample, Score
-from harness.scorers.base import ScorerContext, mean_of
+from harness.scorers.base import COSINE, ScorerContext, mean_of
 from harness.scorers.control import make_controls
 from harness.scorers.embedding import DTYPE, Embedded, embed
 from harness.scorers.encoder import Encoder, find_encoder
@@ -28,6 +28,7 @@ class Similarity:
 
     version = 1
     higher_is_better = True
+    scale = COSINE
 
     def __init__(
         self, metric: str, other: Callable[[Sample], str], encoder: Encoder, context: ScorerContext

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.collect.specs import ScoreSpec
 from harness.errors import HarnessError
 from harness.records import Completion, Sample, Score
-from harness.scorers.base import ScorerContext, mean_of
+from harness.scorers.base import COUNT, PROPORTION, Scale, ScorerContext, mean_of
 
 Rule = Callable[[Sample, Completion], Score]
 
@@ -24,6 +24,7 @@ class SampleScorer:
     rule: Rule
     higher_is_better: bool = True
     version: int = 1
+    scale: Scale = PROPORTION
 
     def score(self, samples: Sequence[Sample], completions: Sequence[Completion]) -> list[Score]:
         """See `Scorer.score`."""
@@ -100,13 +101,15 @@ def format_(spec: ScoreSpec, context: ScorerContext) -> SampleScorer:
 
 
 def token_count(spec: ScoreSpec, context: ScorerContext) -> SampleScorer:
-    """How many tokens the answer has."""
+    """How many tokens the answer has; no score where nobody counted them (recorded answers)."""
 
     def rule(sample: Sample, completion: Completion) -> Score:
+        if completion.completion_tokens is None:
+            return Score(None, "skipped", explanation="tokens were not counted")
         return Score(float(completion.completion_tokens))
 
     method = "tokens of the answer, by the model's own tokenizer"
-    return SampleScorer("token_count", method, rule, higher_is_better=False)
+    return SampleScorer("token_count", method, rule, higher_is_better=False, scale=COUNT)
 
 
 def compiled(spec: ScoreSpec) -> re.Pattern[str]:

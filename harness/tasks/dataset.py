@@ -14,16 +14,18 @@ from pathlib import Path
 from harness.collect.specs import DataSpec, TaskSpec
 from harness.collect.suggest import did_you_mean
 from harness.errors import DataError, HarnessError
+from harness.errors import shown as shown_path
 from harness.records import LETTERS, Sample
 from harness.tasks.rows import (
     READERS,
     Place,
     Placed,
+    Read,
     Row,
     hub_rows,
+    line_of,
     read_rows,
     shown,
-    shown_path,
     spec_line,
     together,
 )
@@ -41,36 +43,76 @@ def load_samples(task: TaskSpec, split: str | None = None) -> list[Sample]:
     if task.output_type == "choices" and task.data.fields.choices is None:
         raise DataError(task.path, spec_line(task), "'choices' needs data.fields.choices")
     if task.data.path.startswith("hf://"):
-        where, rows = task.data.path, hub_rows(task, wanted)
+        where, rows = task.data.path, list[Read](hub_rows(task, wanted))
     else:
         path = data_path(task)
-        where, rows = shown_path(path), _of_split(read_rows(path), shown_path(path), wanted)
-    samples = make_samples(task.data, rows)
+        where, rows = shown_path(path), list(_of_split(read_rows(path), shown_path(path), wanted))
+    absent = _absent_columns(task, where, [row for row in rows if isinstance(row, tuple)])
+    samples, errors = _read_samples(task.data, rows)
+    if absent:  # told once, at the task's fields, rather than for every row
+        kept = [error for error in errors if not isinstance(error, NoColumn)]
+        raise together([*absent, *kept])
+    if errors:
+        raise together(errors)
     if not samples:
         raise DataError(where, 0, "no rows")
     return samples
 
 
-def make_samples(spec: DataSpec, rows: Iterable[Placed]) -> list[Sample]:
+def make_samples(spec: DataSpec, rows: Iterable[Read]) -> list[Sample]:
     """Rows of one split to samples, at most ``spec.limit``; rows without an id are numbered.
 
     Raises DataError, or CollectError with the mistakes of all rows.
     """
-    samples: list[Sample] = []
-    errors: list[HarnessError] = []
-    seen: dict[str, Place] = {}
-    for place, row in rows:
-        try:
-            sample = _sample(spec, row, place, len(samples) + 1)
-            _refuse_duplicate(sample.id, place, seen)
-            samples.append(sample)
-        except DataError as error:
-            errors.append(error)
-        if spec.limit and len(samples) >= spec.limit:
-            break
+    samples, errors = _read_samples(spec, rows)
     if errors:
         raise together(errors)
     return samples
+
+
+def _read_samples(spec: DataSpec, rows: Iterable[Read]) -> tuple[list[Sample], list[HarnessError]]:
+    """The samples there are, and every mistake: lines that cannot be read and rows alike."""
+    samples: list[Sample] = []
+    errors: list[HarnessError] = []
+    seen: dict[str, Place] = {}
+    for found in rows:
+        if isinstance(found, DataError):
+            errors.append(found)
+        elif not spec.limit or len(samples) < spec.limit:
+            place, row = found
+            try:
+                sample = _sample(spec, row, place, len(samples) + 1)
+                _refuse_duplicate(sample.id, place, seen)
+                samples.append(sample)
+            except DataError as error:
+                errors.append(error)
+    return samples, errors
+
+
+class NoColumn(DataError):
+    """A row lacks a column that the task's fields name."""
+
+
+def _absent_columns(task: TaskSpec, where: str, rows: Sequence[Placed]) -> list[HarnessError]:
+    """The named columns that no row has, each as a mistake of the task rather than of the rows."""
+    errors: list[HarnessError] = []
+    for part, name in task.data.fields:
+        if name is None or (part == "id" and "id" not in task.data.fields.model_fields_set):
+            continue
+        first = None
+        for place, row in rows:
+            try:
+                _column(row, name, place)
+                break
+            except NoColumn as error:
+                first = first or error
+        else:
+            if first:
+                what, _, hint = first.what.partition(" (")
+                line = line_of(task, ("data", "fields", part))
+                way_out = f" ({hint}" if hint else ""
+                errors.append(NoColumn(task.path, line, f"{what} in {where}{way_out}"))
+    return errors
 
 
 def data_hash(samples: Sequence[Sample]) -> str:
@@ -87,7 +129,7 @@ def data_path(task: TaskSpec) -> Path:
 
     Links are followed before "inside" is judged. Raises DataError, also if there is no such file.
     """
-    place, given = Place(str(task.path), spec_line(task)), shown(task.data.path)
+    place, given = Place(shown_path(task.path), spec_line(task)), shown(task.data.path)
     try:
         path = (task.path.parent / task.data.path).resolve()
         inside, exists = path.is_relative_to(task.root.resolve()), path.is_file()
@@ -112,16 +154,29 @@ def _names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
 
 
-def _of_split(rows: Iterable[Placed], where: str, split: str) -> Iterator[Placed]:
-    """Rows whose `split` column says so; all rows of a file without such a column."""
+def _of_split(rows: Iterable[Read], where: str, split: str) -> Iterator[Read]:
+    """Rows whose `split` column says so; all rows of a file without such a column.
+
+    What cannot be read is passed on: it belongs to no split, and may belong to any.
+    """
     others: dict[str, None] = {}
     found, split_column = False, None
-    for place, row in rows:
+    for each in rows:
+        if isinstance(each, DataError):
+            found = True
+            yield each
+            continue
+        place, row = each
         if split_column is None:
             split_column = "split" in row
         if split_column != ("split" in row):  # else such a row would stand in every split
             raise place.error("some rows have a column 'split' and some have none")
-        own = _text(row["split"], "split", place) if split_column else split
+        try:
+            own = _text(row["split"], "split", place) if split_column else split
+        except DataError as error:
+            found = True
+            yield error
+            continue
         if own == split:
             found = True
             yield place, row
@@ -176,7 +231,8 @@ def _column(row: Row, name: str, place: Place) -> object:
     hint = did_you_mean(name, columns)
     more = ", ..." if len(columns) > MAX_COLUMNS else ""
     listed = shown(", ".join(columns[:MAX_COLUMNS]), 300)
-    raise place.error(f"no column '{name}'{hint or f' (columns: {listed}{more})'}")
+    what = f"no column '{name}'{hint or f' (columns: {listed}{more})'}"
+    raise NoColumn(place.where, place.line, what)
 
 
 def _nested(row: Row, name: str, place: Place) -> object:
@@ -190,7 +246,7 @@ def _nested(row: Row, name: str, place: Place) -> object:
         else:
             keys = [str(key) for key in value] if isinstance(value, Mapping) else []
             hint = did_you_mean(step, keys) or f" (nothing at '{step}')"
-            raise place.error(f"no column '{name}'{hint}")
+            raise NoColumn(place.where, place.line, f"no column '{name}'{hint}")
     return value
 
 

@@ -7,66 +7,24 @@ template cannot drift between the two.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import Template, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import SecurityError, UndefinedError
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.collect.specs import PromptSpec, TaskSpec
 from harness.collect.suggest import did_you_mean
 from harness.errors import SpecError
 from harness.records import LETTERS, GenerateSettings, Message, Request, Sample
-from harness.tasks.rows import shown
+from harness.tasks.rows import line_of, shown
+from harness.tasks.sandbox import environment
 
-MAX_PROMPT = 10_000_000  # characters; far above any context, far below the memory
 Question = str | tuple[Message, ...]
 """A prompt without examples: text, or messages for the chat template."""
+FEWSHOT = ("prompt", "num_fewshot")
 SEED_STRIDE = 1_000_003  # epochs of neighbouring seeds never share a seed
-
-
-class Sandbox(ImmutableSandboxedEnvironment):
-    """Where all templates run: no way to Python's insides, and no cheap way to fill the memory.
-
-    Beside what Jinja refuses (attributes with underscores, ``range`` beyond 100,000), powers and
-    repetitions are bounded, the globals that carry functions of Python are gone, and no output is
-    longer than MAX_PROMPT. A template that loops for long is not stopped.
-    """
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False)
-        self.globals = {name: self.globals[name] for name in ("range", "dict", "namespace")}
-
-    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
-        """Refuse what would be too large, before it is computed."""
-        if operator == "**" and not (_small(left, 1e6) and _small(right, 64)):
-            raise SecurityError("a power of such numbers")
-        for one, other in ((left, right), (right, left)):
-            count = other if isinstance(other, int) else 0
-            if count and isinstance(one, str | list | tuple) and len(one) * count > MAX_PROMPT:
-                raise SecurityError("so many repetitions")
-        return super().call_binop(context, operator, left, right)
-
-    def concat(self, parts: Iterable[str]) -> str:
-        """Join what a template puts out, as long as it is not too long."""
-        kept, length = list[str](), 0
-        for part in parts:
-            kept.append(part)
-            length += len(part)
-            if length > MAX_PROMPT:
-                raise SecurityError(f"more than {MAX_PROMPT:,} characters")
-        return "".join(kept)
-
-
-@lru_cache(maxsize=1)
-def environment() -> Sandbox:
-    """The sandbox all templates run in; each text is rendered once, never twice."""
-    return Sandbox()
 
 
 @dataclass(frozen=True)
@@ -105,8 +63,9 @@ class Prompt:
     def of(cls, task: TaskSpec, examples: Sequence[Sample] = ()) -> Prompt:
         """Compile the task's templates.
 
-        A sample is never shown its own answer: one that stands among the examples is left out
-        of its own prompt.
+        ``examples`` are those that may be shown, ``num_fewshot`` of which stand in each prompt:
+        the first that do not ask what the sample itself asks, for no sample is shown its own
+        answer. Without any, prompts have none, as for fine-tuning.
         """
         spec = task.prompt
         turns = [turn.content for turn in spec.messages or ()]
@@ -125,9 +84,12 @@ class Prompt:
         return "" if self.spec.messages is not None else self.spec.target_delimiter
 
     def render(self, sample: Sample) -> Question:
-        """The prompt of a sample: text, or messages for the chat template."""
+        """The prompt of a sample: text, or messages for the chat template.
+
+        Raises SpecError if fewer than ``num_fewshot`` examples are others than the sample.
+        """
         own = self._question(sample)
-        shots = [(asked, answer) for asked, answer in self._solved if asked != own]
+        shots = self._shots(sample, own) if self.examples else []
         if isinstance(own, str):
             solved = [f"{asked}{answer}" for asked, answer in shots]
             return self.spec.fewshot_delimiter.join([*solved, own])
@@ -146,9 +108,27 @@ class Prompt:
         texts = sample.choices if choices == "text" else LETTERS[: len(sample.choices)]
         return tuple(self.delimiter + text for text in texts)
 
+    def _shots(self, sample: Sample, own: Question) -> list[tuple[Question, str]]:
+        shots: list[tuple[Question, str]] = []
+        count = self.spec.num_fewshot
+        for number, example in enumerate(self.examples):
+            if len(shots) == count:
+                break
+            if number not in self._solved:
+                self._solved[number] = self._question(example), self.answer(example)
+            if self._solved[number][0] != own:
+                shots.append(self._solved[number])
+        if len(shots) < count:
+            split, line = self.task.data.train_split, line_of(self.task, FEWSHOT)
+            what = f"num_fewshot is {count}, and split '{split}' has {len(shots)} rows that ask "
+            what += f"something else than sample '{shown(sample.id, 40)}'"
+            raise SpecError(self.task.path, line, what)
+        return shots
+
     @cached_property
-    def _solved(self) -> list[tuple[Question, str]]:
-        return [(self._question(shot), self.answer(shot)) for shot in self.examples]
+    def _solved(self) -> dict[int, tuple[Question, str]]:
+        """Examples as they are shown, by their position; each is rendered when first needed."""
+        return {}
 
     def _question(self, sample: Sample) -> Question:
         texts = [self._render(part, sample) for part in self.parts]
@@ -225,10 +205,6 @@ def _names(sample: Sample) -> Mapping[str, object]:
         "row": sample.row,
     }
     return {**sample.row, **own}
-
-
-def _small(value: object, limit: float) -> bool:
-    return isinstance(value, int | float) and abs(value) <= limit
 
 
 # --------------------------------------------------------------------------- places

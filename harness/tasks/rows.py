@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.collect.specs import TaskSpec
+from harness.collect.yamlio import Loc, parse
 from harness.errors import CollectError, DataError, HarnessError
+from harness.errors import shown as shown_path
 
 Row = Mapping[str, object]
 MAX_ERRORS = 20  # shown of one file; the rest is counted
@@ -37,13 +39,15 @@ class Place:
 
 
 Placed = tuple[Place, Row]
+Read = Placed | DataError
+"""A row, or why a line is none."""
 
 
-def read_rows(path: Path) -> Iterator[Placed]:
-    """All rows of a .jsonl, .csv or .parquet file in file order.
+def read_rows(path: Path) -> Iterator[Read]:
+    """All rows of a .jsonl, .csv or .parquet file in file order; a bad line is its DataError.
 
-    Raises DataError, or CollectError with several: not UTF-8, not JSON or CSV, a ragged row, two
-    columns of one name, a damaged file.
+    Raises DataError where nothing can be read: a CSV that is not UTF-8, two columns of one name,
+    a damaged file.
     """
     try:
         yield from READERS[path.suffix.lower()](path)
@@ -56,7 +60,7 @@ def hub_rows(task: TaskSpec, split: str) -> Iterator[Placed]:
 
     With HF_HUB_OFFLINE=1 only what was downloaded before is read. Raises DataError.
     """
-    place = Place(str(task.path), spec_line(task))
+    place = Place(shown_path(task.path), spec_line(task))
     match = re.fullmatch(r"hf://([\w-][\w.-]*/[\w-][\w.-]*)(?:@(\S+))?", task.data.path)
     if match is None:
         raise place.error(f"data path '{shown(task.data.path)}' is not hf://owner/name@revision")
@@ -79,25 +83,22 @@ def hub_rows(task: TaskSpec, split: str) -> Iterator[Placed]:
 # --------------------------------------------------------------------------- formats
 
 
-def _jsonl(path: Path) -> Iterator[Placed]:
-    where, errors, good = shown_path(path), list[HarnessError](), list[Placed]()
+def _jsonl(path: Path) -> Iterator[Read]:
+    where = shown_path(path)
     data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     for number, raw in enumerate(data.split(b"\n"), start=1):
         if not raw.strip():
             continue
         place = Place(where, number)
         try:
-            good.append((place, _json_object(raw)))
+            yield place, _json_object(raw)
         except UnicodeDecodeError as error:
-            errors.append(place.error(f"not UTF-8 at byte {error.start + 1} of the line"))
+            yield place.error(f"not UTF-8 at byte {error.start + 1} of the line")
         except json.JSONDecodeError as error:
-            errors.append(place.error(f"not a JSON object: {error.msg} at column {error.colno}"))
+            yield place.error(f"not a JSON object: {error.msg} at column {error.colno}")
         except (ValueError, RecursionError) as error:
             deep = isinstance(error, RecursionError)
-            errors.append(place.error("nested too deeply" if deep else shown(str(error))))
-    if errors:
-        raise together(errors)
-    yield from good
+            yield place.error("nested too deeply" if deep else shown(str(error)))
 
 
 def _json_object(raw: bytes) -> Row:
@@ -119,7 +120,7 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return row
 
 
-def _csv(path: Path) -> Iterator[Placed]:
+def _csv(path: Path) -> Iterator[Read]:
     """RFC 4180 with a header; a value may hold line breaks, a row is placed at its first line."""
     where, data = shown_path(path), path.read_bytes()
     try:
@@ -130,25 +131,31 @@ def _csv(path: Path) -> Iterator[Placed]:
     csv.field_size_limit(MAX_FIELD)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     columns: list[str] = []
-    errors, good, line = list[HarnessError](), list[Placed](), 1
+    line = 1
     try:
         for values in reader:
             place, line = Place(where, line), reader.line_num + 1
             if not columns:
                 columns = values
                 _refuse_twice(columns, place)
+                _refuse_other_separator(columns, place)
             elif values and len(values) != len(columns):
-                errors.append(place.error(f"{len(values)} values for {len(columns)} columns"))
+                yield place.error(f"{len(values)} values for {len(columns)} columns")
             elif values:
-                good.append((place, dict(zip(columns, values, strict=True))))
+                yield place, dict(zip(columns, values, strict=True))
     except csv.Error as error:
-        errors.append(DataError(where, line, f"not CSV: {error}"))
-    if errors:
-        raise together(errors)
-    yield from good
+        yield DataError(where, line, f"not CSV: {error}")
 
 
-def _parquet(path: Path) -> Iterator[Placed]:
+def _refuse_other_separator(columns: Sequence[str], place: Place) -> None:
+    """One column whose name holds ';' or a tab is a table that was saved for Excel."""
+    for separator, name in ((";", "';'"), ("\t", "tabs")):
+        if len(columns) == 1 and separator in columns[0]:
+            what = f"the columns are separated by {name}; CSV needs ',' between them"
+            raise place.error(what)
+
+
+def _parquet(path: Path) -> Iterator[Read]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -166,7 +173,7 @@ def _parquet(path: Path) -> Iterator[Placed]:
         yield Place(where, number), row
 
 
-READERS: dict[str, Callable[[Path], Iterator[Placed]]] = {
+READERS: dict[str, Callable[[Path], Iterator[Read]]] = {
     ".jsonl": _jsonl,
     ".csv": _csv,
     ".parquet": _parquet,
@@ -193,18 +200,19 @@ def shown(text: str, limit: int = 120) -> str:
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
-def shown_path(path: Path) -> str:
-    """As the user would write it: relative to where they are, if the file is below."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
 def spec_line(task: TaskSpec) -> int:
     """The line of the task file that names the data; 0 if it cannot be told."""
     lines = enumerate(task.text.splitlines(), start=1)
     return next((n for n, line in lines if "path" in line and task.data.path in line), 0)
+
+
+def line_of(task: TaskSpec, loc: Loc) -> int:
+    """The line of the task file where a setting stands, in itself or as a variant; 0 if none."""
+    document, _ = parse(task.path, task.text)
+    if document is None:
+        return 0
+    variant: Loc = ("variants", ".".join(map(str, loc)))
+    return document.line(loc if document.get(variant) is None else variant)
 
 
 def _refuse_twice(columns: Sequence[str], place: Place) -> None:

@@ -148,7 +148,7 @@ COMPLETIONS = st.builds(
     text=st.text(st.characters(), max_size=30),  # even half of a surrogate pair
     finish_reason=st.sampled_from(["stop", "length", "scored"]),
     prompt_tokens=st.integers(0, 10**9),
-    completion_tokens=st.integers(0, 10**9),
+    completion_tokens=st.none() | st.integers(0, 10**9),
     logprobs=st.lists(st.floats(allow_nan=False), max_size=4).map(tuple),
     logprob_tokens=st.lists(st.integers(0, 99), max_size=4).map(tuple),
     truncated=st.sampled_from(["", "left", "right"]),

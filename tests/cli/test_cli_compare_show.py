@@ -90,3 +90,25 @@ def test_mistakes_are_for_the_user_to_mend(runs: Path) -> None:
         done = CliRunner().invoke(command, [*words, "--runs", str(runs)])
         assert isinstance(done.exception, StoreError)
         assert "no run and no model 'nobody'" in str(done.exception)
+
+
+def test_show_takes_run_and_model_as_compare_does(runs: Path) -> None:
+    text = typed(show, "latest:tuned", runs=runs)
+    assert "tuned" in text
+    assert "base" not in text
+    done = CliRunner().invoke(show, ["latest:tunde", "--runs", str(runs)])
+    assert isinstance(done.exception, StoreError)
+    assert "has no model 'tunde'; it has base, tuned" in str(done.exception)
+
+
+def test_show_says_which_newer_run_is_not_whole(runs: Path) -> None:
+    (runs / "20261120-235959-abcdef").mkdir()
+    done = CliRunner().invoke(show, ["--runs", str(runs)], catch_exceptions=False)
+    assert "20261120-235959-abcdef is not whole and was passed over" in done.stderr
+    assert "passed over" not in done.stdout
+
+
+def test_notes_fit_a_narrow_terminal(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = typed(compare, "base", "tuned", runs=runs)
+    assert max(map(len, text.partition("[low, high]")[2].splitlines())) <= 40

@@ -31,9 +31,7 @@ def completions(root: Path) -> list[dict[str, object]]:
     return rows
 
 
-def test_a_run_ends_with_a_table_and_whole_parquet_files(
-    sums: UserProject, invoke: Invoke
-) -> None:
+def test_a_run_ends_with_a_table_and_whole_parquet_files(sums: UserProject, invoke: Invoke) -> None:
     code, out, err = invoke("run", "sums", "-m", "recorded")
     assert (code, err.count("Traceback")) == (0, 0)
     assert "exact_match" in out
@@ -93,6 +91,7 @@ def test_dry_run_asks_nothing_and_writes_no_run(sums: UserProject, invoke: Invok
     assert code == 0
     assert "nothing was asked" in out
     line = next(line for line in out.splitlines() if "tiny-llama" in line)
+    assert int(line.split()[3]) == 6  # to be asked
     assert int(line.split()[4].replace(",", "")) > 6 * 5  # tokens of six prompts
     assert not (sums.root / "runs").exists()
 
@@ -127,6 +126,9 @@ def test_text_beyond_ascii_survives(sums: UserProject, invoke: Invoke) -> None:
         (("run", "sums", "-m", "recorded", "-k", "a and"), 4, "column"),
         (("run", "sums", "-m", "recorded", "--limit", "0"), 4, "--limit"),
         (("rnu", "sums"), 4, "did you mean 'run'?"),
+        (("run", "sums"), 4, "no model named"),
+        (("run", "sums", "-m", ","), 4, "no model named"),
+        (("run", "sums", "-m", "recorded", "--runs", ""), 4, "--runs is empty"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -207,6 +209,22 @@ def test_missing_weights_offline_are_one_line_and_nothing_is_written(
     assert "nobody/nothing-1b" in err
     assert "Traceback" not in err
     assert not list((sums.root / "runs").iterdir())
+
+
+def test_all_models_are_looked_for_before_the_first_is_asked(
+    sums: UserProject, invoke: Invoke
+) -> None:
+    for name in ("far", "farther"):
+        text = f"model: {name}\nadapter: transformers\nbase: nobody/{name}\n"
+        sums.write(f"adapters/{name}.model.yaml", text)
+    code, _, err = invoke("run", "sums", "-m", "recorded,far,farther")
+    assert code == 4
+    assert "nobody/far'" in err
+    assert "nobody/farther'" in err
+    assert "6/6" not in err
+    code, _, err = invoke("run", "sums", "-m", "far", "--dry-run")
+    assert code == 4
+    assert "nobody/far'" in err
 
 
 def test_an_unwritable_run_folder_is_found_before_anything_is_asked(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,8 +13,8 @@ import pytest
 from harness.adapters.prompts import Reader
 from harness.adapters.tokenizer import load_tokenizer
 from harness.collect.library import Project
-from harness.collect.specs import TransformersModel
-from harness.errors import DataError, ModelError, StoreError
+from harness.collect.specs import Optimizer, Scheduler, TransformersModel
+from harness.errors import DataError, ModelError, SpecError, StoreError
 from harness.finetune.data import load_splits, make_rows
 from harness.finetune.plan import TrainPlan, make_plan
 from harness.finetune.train import _PairEncoder, train
@@ -202,7 +202,37 @@ def test_a_train_sample_that_is_also_tested_is_refused(colours: UserProject) -> 
 def test_a_target_module_that_the_base_does_not_have_is_named(colours: UserProject) -> None:
     colours.write("finetune/quick.recipe.yaml", RECIPE.replace("v_proj", "w_proj"))
     with pytest.raises(ModelError, match="'w_proj' is not in"):
-        train(plan_of(colours), lambda point, steps: None)
+        plan_of(colours)
+
+
+def test_a_recipe_may_not_take_the_name_of_its_base(colours: UserProject) -> None:
+    text = RECIPE.replace("model: quick", "model: tiny-llama")
+    colours.write("finetune/quick.recipe.yaml", text)
+    with pytest.raises(SpecError, match="the name of the base"):
+        plan_of(colours)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("lr_scheduler_type", "cosinus", "cosine"), ("optim", "adam_torch", "adamw_torch")],
+)
+def test_a_name_that_the_trainer_does_not_know_is_found_at_collection(
+    colours: UserProject, invoke: Callable[..., tuple[int, str, str]], key: str, value: str,
+    said: str,
+) -> None:  # fmt: skip
+    colours.write("finetune/quick.recipe.yaml", RECIPE + f"  {key}: {value}\n")
+    code, _, err = invoke("finetune", "quick", "--dry-run")
+    assert code == 4
+    assert said in err
+    assert "quick.recipe.yaml:11:" in err
+
+
+def test_our_names_are_names_of_the_trainer() -> None:
+    from transformers.trainer_utils import SchedulerType
+    from transformers.training_args import OptimizerNames
+
+    assert set(get_args(Scheduler)) <= {one.value for one in SchedulerType}
+    assert set(get_args(Optimizer)) <= {one.value for one in OptimizerNames}
 
 
 # ------------------------------------------------------------------- the recipe of the study
@@ -240,7 +270,7 @@ def test_the_study_s_recipe_trains_with_a_tiny_llama_in_place_of_its_base(
     card = (ROOT / "adapters/llama-3.2-3b.model.yaml").read_text(encoding="utf-8")
     card = card.replace("meta-llama/Llama-3.2-3B", str(ROOT / "adapters/tiny-llama"))
     project.write("adapters/llama-3.2-3b.model.yaml", card)
-    code, out, err = invoke("finetune", "researcher-llama-3.2-3b")
+    code, _, err = invoke("finetune", "researcher-llama-3.2-3b")
     assert code == 0, err
     folder = project.root / "runs/finetune/researcher-llama-3.2-3b"
     config = json.loads((folder / "adapter/adapter_config.json").read_text(encoding="utf-8"))

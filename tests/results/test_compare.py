@@ -306,3 +306,87 @@ def test_json_holds_every_number(store: Store, cell) -> None:
     assert found["difference_low"] < 0.3 < found["difference_high"]
     assert found["p_holm"] == found["p"]
     assert found["verdict"] == "better"
+
+
+@pytest.mark.parametrize(("b", "verdict"), [(8.0, "more"), (2.0, "fewer")])
+def test_a_count_has_more_and_fewer_but_no_better_side(
+    store: Store, cell, b: float, verdict: str
+) -> None:
+    infos = {"n": ScorerInfo("n", higher_is_better=False, kind="number", low=0.0, neutral=True)}
+    path = store(
+        cell("base", values={"n": spread(5.0)}, infos=infos),
+        cell("tuned", values={"n": spread(b, seed=1)}, infos=infos),
+    )
+    rows, notes = compare(path.parent, "base", "tuned", EVERYTHING)
+    assert (rows[0].verdict, rows[0].holds) == (verdict, True)
+    assert (rows[0].wins, rows[0].losses) == ((16, 0) if b > 5 else (0, 16))
+    text = render(comparison_report(rows, notes), "table")
+    assert "(no better side)" in text
+    assert "lower is better" not in text
+
+
+def test_a_corpus_metric_has_no_content_on_the_scale_of_samples(
+    tmp_path: Path, cell, make_run
+) -> None:
+    info = ScorerInfo("chrf", aggregate="chrf", overlap=True, kind="number", low=0.0, high=100.0)
+
+    def model(name: str, matches: int):
+        built = cell(name, values={"chrf": [1.0] * 30}).build()
+        details = [(20.0, 20.0, float(matches + i % 3)) * 6 for i in range(30)]
+        scores = [Score(matches * 5.0, control=matches * 5.0, detail=one) for one in details]
+        return replace(built, scores={"chrf": scores}, scorers=[info])
+
+    path = write_run(tmp_path / "runs", make_run(model("a", 4), model("b", 12)))
+    rows, notes = compare(path.parent, "a", "b", EVERYTHING)
+    assert (rows[0].content, rows[0].verdict) == (None, "better")
+    text = render(comparison_report(rows, notes), "table")
+    assert "chrf: computed from all answers together" in text
+    assert "means over samples" not in text
+
+
+def test_a_difference_is_never_larger_than_the_scale(store: Store, cell) -> None:
+    infos = {"m": ScorerInfo("m", kind="number", low=0.0, high=1.0)}
+    path = store(
+        cell("a", values={"m": [0.0, 0.4]}, infos=infos),
+        cell("b", values={"m": [1.0, 0.4]}, infos=infos),
+    )
+    row = one(path, "a", "b")
+    assert (row.difference.low, row.difference.high) == (-1.0, 1.0)
+
+
+def test_counts_of_0_and_1_are_compared_as_numbers(store: Store, cell) -> None:
+    infos = {"n": ScorerInfo("n", kind="number", low=0.0)}
+    path = store(
+        cell("a", values={"n": [0.0, 1.0] * 6}, infos=infos),
+        cell("b", values={"n": [1.0, 1.0, 1.0, 0.0] * 3}, infos=infos),
+    )
+    found = one(path, "a", "b").difference
+    assert (found.method, found.p_method) == ("bootstrap-t", "sign flips, counted")
+
+
+def test_only_a_real_difference_holds_after_holm(store: Store, cell) -> None:
+    path = store(
+        cell("a", values={"same": spread(0.4), "gain": spread(0.2)}),
+        cell("b", values={"same": spread(0.4), "gain": spread(0.6, seed=1)}),
+    )
+    rows, notes = compare(path.parent, "a", "b", EVERYTHING)
+    body = json.loads(render(comparison_report(rows, notes), "json"))
+    found = {row["metric"]: row for row in body["comparisons"]}
+    assert (found["same"]["p_holm"], found["same"]["holds_after_holm"]) == (1.0, False)
+    assert found["gain"]["holds_after_holm"] is True
+    assert found["gain"]["p_method"] == "sign flips, counted"
+    assert " *" not in render(comparison_report(rows, []), "table").partition("[low")[0]
+
+
+def test_a_name_stays_on_one_line_where_the_width_allows(store: Store, cell) -> None:
+    name = "semantic_similarity[minilm-l6]"
+    path = store(
+        cell("a", values={name: spread(0.4)}), cell("b", values={name: spread(0.6, seed=1)})
+    )
+    rows, notes = compare(path.parent, "a", "b", EVERYTHING)
+    wide = render(comparison_report(rows, notes, 120), "table")
+    assert f"\n{name}  " in wide
+    assert max(map(len, wide.splitlines())) <= 120
+    narrow = render(comparison_report(rows, notes, 60), "table")
+    assert "\nsemantic_similarity " in narrow
+    assert "\n  [minilm-l6] " in narrow

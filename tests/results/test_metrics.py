@@ -90,6 +90,38 @@ def test_details_of_a_plain_metric_may_differ_in_length(cell) -> None:
     assert row.value == 0.5
 
 
+@pytest.mark.parametrize(
+    ("values", "low", "high", "expected"),
+    [
+        ([0.05, 0.67], 0.0, 1.0, (0.0, 1.0)),  # meteor of two samples
+        ([41.0, 56.0], 0.0, None, (0.0, None)),  # tokens
+        ([-0.9, 0.8], -1.0, 1.0, (-1.0, 1.0)),  # cosines
+    ],
+)
+def test_an_interval_holds_nothing_impossible(cell, values, low, high, expected) -> None:
+    infos = {"m": ScorerInfo("m", kind="number", low=low, high=high)}
+    (row,) = cell_metrics(cell(values={"m": values}, infos=infos).build())
+    assert row.low == expected[0]
+    assert row.high > row.value if expected[1] is None else row.high == expected[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "method"),
+    [([1.0, 0.0, 1.0, 1.0], "t"), ([1.0] * 8, "degenerate: no spread"), ([1.0], "one sample")],
+)
+def test_a_count_that_happens_to_be_0_or_1_is_no_proportion(cell, values, method) -> None:
+    infos = {"count": ScorerInfo("count", kind="number", low=0.0, neutral=True)}
+    (row,) = cell_metrics(cell(values={"count": values}, infos=infos).build())
+    assert row.method == method
+
+
+def test_a_proportion_keeps_its_interval_without_spread(cell) -> None:
+    infos = {"match": ScorerInfo("match", kind="proportion", low=0.0, high=1.0)}
+    (row,) = cell_metrics(cell(values={"match": [1.0] * 8}, infos=infos).build())
+    assert (row.method, row.high) == ("wilson", 1.0)
+    assert 0.6 < row.low < 0.7
+
+
 def test_samples_of_one_video_widen_the_interval(cell) -> None:
     values = [1.0] * 10 + [0.0] * 10
     (alone,) = cell_metrics(cell(values={"choice": values}).build())

@@ -133,7 +133,39 @@ def test_only_long_text_is_cut() -> None:
 
 def test_long_names_break_before_their_bracket() -> None:
     assert wrap_name("semantic_similarity[all-MiniLM-L6-v2]", 22) == (
-        "semantic_similarity\n[all-MiniLM-L6-v2]"
+        "semantic_similarity\n  [all-MiniLM-L6-v2]"
     )
-    assert wrap_name("m" * 30, 22) == "m" * 22 + "\n" + "m" * 8
+    assert wrap_name("m" * 30, 22) == "m" * 22 + "\n  " + "m" * 8
+    assert wrap_name("m" * 60, 22) == "m" * 22 + ("\n  " + "m" * 20) + "\n  " + "m" * 18
     assert wrap_name("rouge_l", 22) == "rouge_l"
+
+
+def test_the_second_line_of_a_name_is_indented_and_joins_where_there_is_one_line() -> None:
+    name = wrap_name("similarity[minilm]", 12) + "\nn=16"
+    found = Report([Table("T", ("metric", "value"), [[name, "0.5"], ["x", "1"]], "lr")], {})
+    assert "\n  [minilm]" in render(found, "table")
+    assert "| similarity[minilm] n=16 |" in render(found, "markdown")
+    assert "similarity[minilm] n=16 &" in render(found, "latex")
+
+
+@pytest.mark.parametrize("cell", ["[0.1, 0.9]", "*", "[12]"])
+def test_no_latex_row_begins_with_what_the_line_end_would_swallow(cell: str) -> None:
+    found = render(Report([Table("T", ("a", "b"), [[cell, "x"], [cell, "y"]], "ll")], {}), "latex")
+    rows = found.partition("\\midrule")[2].splitlines()
+    assert not [row for row in rows if row.strip().startswith(("[", "*"))]
+    assert found.count("{" + cell[0] + "}" + cell[1:]) == 2
+
+
+def test_json_writes_out_what_a_terminal_would_obey() -> None:
+    text = "a\u009b31m\u202eb\x7f\u2066\U000e0041 Größe 你好 क्\u200dष\n"
+    found = render(report(text), "json")
+    assert not set(found) & set("\u009b\u202e\x7f\u2066\U000e0041")
+    assert "\\u009b31m\\u202eb\\u007f" in found
+    assert "Größe 你好 क्\u200dष" in found
+    assert json.loads(found)["rows"][0]["name"] == text
+
+
+def test_notes_are_wrapped_to_the_terminal() -> None:
+    found = Report([], {}, ["many words " * 30])
+    assert max(map(len, render(found, "table", 40).splitlines())) <= 40
+    assert 80 < max(map(len, render(found, "table", 300).splitlines())) <= 100

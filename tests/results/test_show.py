@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import SelectionError
+from harness.errors import SelectionError, StoreError
 from harness.records import Completion, Sample, Score
 from harness.results.render import render
 from harness.results.run import CompletionRow, ScorerInfo
@@ -135,3 +135,51 @@ def test_json_holds_whole_texts(store: Store, cell) -> None:
     assert body["worst"][0]["input"] == "Capital of land 0?"
     assert body["metrics"][0]["n"] == 2
     assert body["classes"] == []
+
+
+def test_an_empty_completion_is_said_to_be_empty(tmp_path: Path, cell, make_run) -> None:
+    built = cell(values={"match": [0.0, 0.0, 0.0]}).build()
+    texts = [
+        Completion("q0", ""),
+        Completion("q1", "  "),
+        Completion("q2", finish_reason="scored", logprobs=(-1.0,)),
+    ]
+    rows = [CompletionRow(one.id, 0, one) for one in texts]
+    path = write_run(tmp_path, make_run(replace(built, completions=rows)))
+    text = render(show(read_run(path), ShowOptions()), "table")
+    assert text.count("answer  (empty)") == 2  # the third was never asked to write
+
+
+def test_scores_that_are_missing_are_damage_and_no_crash(store: Store, cell) -> None:
+    import pyarrow.parquet as pq
+
+    path = store(cell(values={"match": [1.0, 0.0, 0.0, 1.0, 1.0, 0.0]}))
+    file = path / "scores.parquet"
+    pq.write_table(pq.read_table(file).slice(0, 3), file)
+    with pytest.raises(
+        StoreError, match=r"damaged: scores\.parquet has 3 rows, the manifest says 6"
+    ):
+        show(read_run(path), ShowOptions())
+
+
+def test_references_without_a_known_word_are_counted_below_the_table(
+    tmp_path: Path, cell, make_run
+) -> None:
+    why = "no word in the reference that this tokenizer knows (use tokenizer: unicode)"
+    built = cell(values={"rouge_l": [0.0, 0.0, 0.5]}).build()
+    scores = [Score(0.0, explanation=why), Score(0.0, explanation=why), Score(0.5)]
+    path = write_run(tmp_path, make_run(replace(built, scores={"rouge_l": scores})))
+    assert f"rouge_l: 2 times 0, {why}." in summary(read_run(path)).notes
+
+
+def test_nothing_is_worst_of_a_neutral_metric_while_there_is_another(store: Store, cell) -> None:
+    infos = {"n": ScorerInfo("n", kind="number", neutral=True)}
+    run = read_run(store(cell(values={"n": [5.0, 9.0], "f1": [0.2, 0.4]}, infos=infos)))
+    assert {row["metric"] for row in show(run, ShowOptions()).records["worst"]} == {"f1"}
+
+
+def test_a_long_metric_stays_on_one_line_where_the_width_allows(store: Store, cell) -> None:
+    name = "semantic_similarity[all-minilm-l6-v2]"
+    run = read_run(store(cell(values={name: [0.5, 0.6, 0.8]})))
+    assert f" {name} " in render(summary(run, 120), "table")
+    assert "  [all-minilm-l6-v2]" in render(summary(run, 60), "table")

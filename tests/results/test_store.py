@@ -16,7 +16,14 @@ from harness.errors import StoreError
 from harness.records import Completion, Sample, Score
 from harness.results.manifest import FILE_NAME
 from harness.results.run import CompletionRow, Run, StageRow
-from harness.results.store import find_run, read_run, remove_leftovers, whole_runs, write_run
+from harness.results.store import (
+    find_run,
+    passed_over,
+    read_run,
+    remove_leftovers,
+    whole_runs,
+    write_run,
+)
 from harness.results.tables import TABLES, schema
 
 Store = Callable[..., Path]
@@ -341,3 +348,39 @@ def test_an_empty_run_can_be_stored(tmp_path: Path, make_run) -> None:
     reader = read_run(write_run(tmp_path, run))
     assert reader.table("scores").num_rows == 0
     assert reader.metrics() == []
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "null", '{"run_id": "x"}'])
+def test_a_manifest_that_is_none_is_told_in_words(store: Store, cell, text: str) -> None:
+    path = store(cell(values={"f1": [0.5]}))
+    (path / FILE_NAME).write_text(text)
+    with pytest.raises(StoreError, match="is damaged: it ") as caught:
+        read_run(path)
+    said = str(caught.value).partition("is damaged: ")[2]
+    assert said in ("it is not the manifest of a run", "it has no 'cells'")
+
+
+def test_a_manifest_of_before_kinds_and_bounds_is_read(store: Store, cell) -> None:
+    path = store(cell(values={"match": [1.0, 0.0]}))
+    manifest = json.loads((path / FILE_NAME).read_text())
+    for name in ("kind", "low", "high", "neutral"):
+        del manifest["cells"][0]["scorers"][0][name]
+    (path / FILE_NAME).write_text(json.dumps(manifest))
+    (info,) = read_run(path).manifest.cells[0].scorers
+    assert (info.name, info.kind, info.span, info.neutral) == ("match", None, None, False)
+
+
+def test_every_ambiguous_run_is_named(store: Store, cell) -> None:
+    paths = [store(cell(values={"f1": [0.5]}), after=i) for i in range(7)]
+    with pytest.raises(StoreError) as caught:
+        find_run(paths[0].parent, "20261120")
+    assert all(path.name in str(caught.value) for path in paths)
+
+
+def test_newer_folders_without_manifest_are_known(store: Store, cell) -> None:
+    one = cell(values={"f1": [0.5]})
+    old, whole, new = store(one), store(one, after=60), store(one, after=120)
+    for path in (old, new):
+        (path / FILE_NAME).unlink()
+    assert passed_over(whole.parent) == [new.name]
+    assert passed_over(whole.parent / "none") == []

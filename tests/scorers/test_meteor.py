@@ -41,3 +41,13 @@ def test_stems_match_synonyms_do_not_and_the_name_says_so():
 
 def test_one_piece_is_better_than_the_same_words_scattered():
     assert value("a b c d", "a b c d") > value("d c b a", "a b c d") > 0
+
+
+def test_a_reference_without_a_word_is_no_silent_zero() -> None:
+    samples = [Sample("q", "", "?!"), Sample("r", "", "")]
+    first, empty = METEOR.score(samples, [Completion("q", "yes"), Completion("r", "yes")])
+    assert (first.value, first.explanation) == (
+        0.0,
+        "no word in the reference that this tokenizer knows",
+    )
+    assert empty.explanation is None

@@ -23,6 +23,10 @@ def test_every_metric_can_be_made_and_keeps_failures(metric):
     assert scorer.version >= 1
     assert scorer.method
     assert scorer.higher_is_better == (metric not in {"perplexity", "token_count"})
+    yes_no = {"exact_match", "includes", "regex", "choice", "choice_norm", "format"}
+    assert (scorer.scale.kind == "proportion") == (metric in yes_no)
+    assert scorer.scale.low is not None
+    assert scorer.scale.neutral == (metric == "token_count")
     failed = Completion("1", finish_reason="error", error="out of memory")
     sample = Sample("1", "q", "A", choices=("x", "y"))
     scores = scorer.score([sample, sample], [failed, failed])

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
@@ -94,3 +95,19 @@ def test_a_failed_completion_has_no_value_and_an_empty_one_has_zero():
     assert metric.corpus([failed, empty, right]) == 0.5
     assert metric.corpus([failed]) is None
     assert mean_of([]) is None
+
+
+@pytest.mark.parametrize("metric", ["rouge_1", "rouge_2", "rouge_l"])
+@pytest.mark.parametrize(("tokenizer", "told"), [("rouge", True), ("unicode", False)])
+def test_a_reference_without_a_known_word_is_no_silent_zero(
+    metric: str, tokenizer: str, told: bool
+) -> None:
+    spec = ScoreSpec(metric=metric, tokenizer=tokenizer)
+    scorer = make_scorer(spec, ScorerContext())
+    samples = [Sample("q", "", "猫が好きです"), Sample("r", "", "cat")]
+    (score, known) = scorer.score(
+        samples, [Completion("q", "猫が好きです"), Completion("r", "dog")]
+    )
+    why = "no word in the reference that this tokenizer knows (use tokenizer: unicode)"
+    assert (score.value, score.explanation) == ((0.0, why) if told else (1.0, None))
+    assert (known.value, known.explanation) == (0.0, None)

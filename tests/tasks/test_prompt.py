@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from harness.collect.specs import TaskSpec
 from harness.errors import SpecError
 from harness.records import Message, Sample
-from harness.tasks.prompt import MAX_PROMPT, Prompt, environment, make_requests
+from harness.tasks.prompt import Prompt, make_requests
+from harness.tasks.sandbox import MAX_PROMPT, environment
 
 SAMPLE = Sample("s1", "What is 6 x 7?", "42", row={"question": "What is 6 x 7?", "topic": "sums"})
 CHOICE = Sample("c1", "Which is red?", "B", choices=("sky", "blood", "grass"))
@@ -119,11 +120,27 @@ def test_a_chat_has_its_system_prompt_once() -> None:
     "spec",
     [{"template": "{{ input }}"}, {"messages": [{"role": "user", "content": "{{ input }}"}]}],
 )
-def test_a_sample_is_never_shown_its_own_answer(spec: Mapping[str, object]) -> None:
-    prompt = Prompt.of(make_task(spec), SHOTS)
-    own = prompt.render(SHOTS[0])
-    assert own == Prompt.of(make_task(spec), SHOTS[1:]).render(SHOTS[0])
-    assert prompt.render(SAMPLE) != Prompt.of(make_task(spec), SHOTS[1:]).render(SAMPLE)
+def test_a_sample_is_shown_the_next_example_in_place_of_its_own(spec: Mapping[str, object]) -> None:
+    task = make_task({**spec, "num_fewshot": 2})
+    rows = (*SHOTS, Sample("t3", "3 + 3?", "6"))
+    prompt = Prompt.of(task, rows)
+    assert prompt.render(rows[0]) == Prompt.of(task, rows[1:]).render(rows[0])
+    assert prompt.render(SAMPLE) == Prompt.of(task, SHOTS).render(SAMPLE)
+    for sample in (SAMPLE, *rows):
+        text = str(prompt.render(sample))
+        assert sum(text.count(row.input) for row in rows if row != sample) == 2
+        assert text.count(sample.input) == 1
+
+
+def test_too_few_examples_beside_the_sample_are_refused_at_their_line() -> None:
+    text = "task: mine\nprompt:\n  template: '{{ input }}'\n  num_fewshot: 2\n"
+    task = make_task({"template": "{{ input }}", "num_fewshot": 2}, text)
+    with pytest.raises(SpecError) as caught:
+        Prompt.of(task, SHOTS).render(SHOTS[0])
+    assert str(caught.value) == (
+        "tasks/mine/mine.task.yaml:4: num_fewshot is 2, and split 'train' has 1 rows that ask "
+        "something else than sample 't1'"
+    )
 
 
 # --------------------------------------------------------------------------- mistakes
