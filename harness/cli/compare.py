@@ -41,9 +41,14 @@ def compare(
     from harness.results.compare_report import WIDEST, comparison_report
     from harness.results.pairs import CompareOptions
     from harness.results.render import render
+    from harness.results.store import passed_over
 
+    root = runs or project_root(Path.cwd()) / "runs"
+    if "latest" in {text.partition(":")[0] for text in (a, b)}:
+        for name in passed_over(root):
+            click.echo(f"note: {name} is not whole and was passed over", err=True)
     options = CompareOptions(tasks, metrics, bool(more["allow_mismatch"]))
-    rows, notes = compare_sides(runs or project_root(Path.cwd()) / "runs", a, b, options)
+    rows, notes = compare_sides(root, a, b, options)
     form: Format = more["form"]  # type: ignore[assignment]
     columns = shutil.get_terminal_size((WIDEST, 24)).columns
     click.echo(render(comparison_report(rows, notes, columns), form, columns))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from harness.finetune.train import Trained
 
 
+SPEAK_SECONDS = 8.0
+
+
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("recipe", metavar="RECIPE")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would happen.")
@@ -70,17 +73,21 @@ def _summary(plan: TrainPlan, done: Trained) -> str:
 
 
 def _listener() -> Callable[[CurvePoint, int], None]:
+    """A line every few seconds, with the validation loss once it is known."""
     import time
 
-    last = [0.0]
+    seen: dict[str, float] = {}
+    last = [time.monotonic()]
 
     def tell(point: CurvePoint, steps: int) -> None:
-        if point.eval_loss is not None or time.monotonic() - last[0] > 10:
+        if point.loss is not None:
+            seen["loss"] = point.loss
+        if point.eval_loss is not None:
+            seen["validation loss"] = point.eval_loss
+        if point.step == steps or time.monotonic() - last[0] > SPEAK_SECONDS:
             last[0] = time.monotonic()
-            kind, loss = ("loss", point.loss)
-            if point.loss is None:
-                kind, loss = ("validation loss", point.eval_loss)
-            click.echo(f"step {point.step}/{steps}  {kind} {loss:.3f}", err=True)
+            losses = "  ".join(f"{name} {value:.3f}" for name, value in seen.items())
+            click.echo(f"step {point.step}/{steps}  {losses}", err=True)
 
     return tell
 

@@ -239,7 +239,7 @@ def _output_fault(metric: str, data: Data) -> str | None:
     """Why a metric cannot be computed from what the task asks for."""
     output = data.get("output_type", "generate")
     has_choices = get_in(data, ("data", "fields", "choices")) is not None
-    if metric == "choice" and output == "generate" and not has_choices:
+    if metric == "choice" and output not in ("choices", "perplexity") and not has_choices:
         return "metric 'choice' needs 'output_type: choices' or 'choices' in 'data.fields'"
     allowed = OUTPUT_TYPES.get(metric, ("generate",))
     if output in get_args(OutputType) and output not in allowed:

@@ -223,6 +223,11 @@ def _notes(run: RunReader, rows: Sequence[MetricRow]) -> list[str]:
         notes.append("Samples with errors or skipped stand in no value; they are counted beside n.")
     if any(row.control is not None for row in rows):
         notes.append("control: the same answers scored against other samples' references.")
+        infos = [info for cell in manifest.cells for info in cell.scorers]
+        whole = [one.name for one in infos if one.aggregate != "mean" and one.overlap]
+        if whole:
+            names = ", ".join(dict.fromkeys(whole))
+            notes.append(f"{names}: a value of all answers together, a control of single ones.")
     notes += _unread(run, rows)
     unknown = sorted({row.method for row in rows if row.low is None and row.value is not None})
     if unknown:

@@ -106,6 +106,8 @@ def test_show_says_which_newer_run_is_not_whole(runs: Path) -> None:
     done = CliRunner().invoke(show, ["--runs", str(runs)], catch_exceptions=False)
     assert "20261120-235959-abcdef is not whole and was passed over" in done.stderr
     assert "passed over" not in done.stdout
+    words = ["latest:base", "latest:tuned", "--runs", str(runs)]
+    assert "passed over" in CliRunner().invoke(compare, words, catch_exceptions=False).stderr
 
 
 def test_notes_fit_a_narrow_terminal(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,15 +162,15 @@ def test_a_column_with_a_dot_in_its_name_goes_before_a_nested_one(tmp_path: Path
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        ("turns.2.value", "no column 'turns.2.value' (nothing at '2')"),
-        ("turns.0.valeu", "no column 'turns.0.valeu' (did you mean 'value'?)"),
-        ("turns.²", "no column 'turns.²' (nothing at '²')"),
+        ("turns.2.value", "no column 'turns.2.value' in d.jsonl (nothing at '2')"),
+        ("turns.0.valeu", "no column 'turns.0.valeu' in d.jsonl (did you mean 'value'?)"),
+        ("turns.²", "no column 'turns.²' in d.jsonl (nothing at '²')"),
     ],
 )
 def test_a_nested_column_that_is_not_there(tmp_path: Path, column: str, said: str) -> None:
     row = {"turns": [{"value": "x"}], "target": "t"}
     message = problem(tmp_path, "d.jsonl", lines(row), fields={"input": column})
-    assert message.endswith(f"d.jsonl:1: {said}")
+    assert message.replace(f"{tmp_path}/tasks/mine/", "") == f"mine.task.yaml:3: {said}"
 
 
 def test_numbers_become_text_and_media_may_be_one_path_or_several(tmp_path: Path) -> None:
@@ -252,16 +252,69 @@ def test_a_missing_column_gets_the_name_that_was_meant_or_all_there_are(tmp_path
     text = "question,answer\nq,a\n"
     fields = {"input": "questoin", "target": "answer"}
     meant = problem(tmp_path, "d.csv", text, fields=fields)
-    assert meant.endswith("d.csv:2: no column 'questoin' (did you mean 'question'?)")
+    assert meant.endswith("d.csv (did you mean 'question'?)")
     fields = {"input": "question", "target": "zzz"}
     every = problem(tmp_path, "d.csv", text, fields=fields)
-    assert every.endswith("d.csv:2: no column 'zzz' (columns: question, answer)")
+    assert every.endswith("d.csv (columns: question, answer)")
 
 
 @pytest.mark.parametrize("column", ["id", "cluster", "media", "choices"])
 def test_a_column_that_the_task_names_must_be_there(tmp_path: Path, column: str) -> None:
     message = problem(tmp_path, "d.jsonl", lines(GOOD), fields={column: "nowhere"})
-    assert "d.jsonl:1: no column 'nowhere'" in message
+    assert "mine.task.yaml:3: no column 'nowhere' in " in message
+
+
+def test_a_column_that_no_row_has_is_told_once_at_the_task_s_fields(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = lines(*({"input": f"q{n}", "answer": "a"} for n in range(30)))
+    write(tmp_path, "d.jsonl", rows + "{broken\n")
+    task = make_task(tmp_path, {"path": "d.jsonl", "fields": {"target": "anwser"}})
+    text = "task: mine\nversion: 1\ndata:\n  path: d.jsonl\n  fields:\n    target: anwser\n"
+    task.located(task.path, text, tmp_path)
+    with pytest.raises(CollectError) as caught:
+        load_samples(task)
+    first, second = map(str, caught.value.errors)
+    assert first == (
+        "tasks/mine/mine.task.yaml:6: no column 'anwser' in tasks/mine/d.jsonl "
+        "(did you mean 'answer'?)"
+    )
+    assert second.startswith("tasks/mine/d.jsonl:31: not a JSON object")
+
+
+def test_lines_that_cannot_be_read_and_rows_with_mistakes_are_reported_together(
+    tmp_path: Path,
+) -> None:
+    rows = lines(GOOD, GOOD | {"id": "2", "target": None}) + "{broken\n"
+    rows += lines({"id": "4", "input": "q", "split": "test"}) + '{"id": 5, "input": NaN, '
+    rows += '"target": "t", "split": "test"}\n'
+    with pytest.raises(CollectError) as caught:
+        load(tmp_path, "d.jsonl", rows)
+    found = [str(error).partition("d.jsonl:")[2][:22] for error in caught.value.errors]
+    assert found == [
+        "2: column 'target' hol",
+        "3: not a JSON object: ",
+        "4: no column 'target' ",
+        "5: column 'input' hold",
+    ]
+
+
+def test_of_many_mistakes_twenty_are_shown_and_the_rest_counted(tmp_path: Path) -> None:
+    with pytest.raises(CollectError) as caught:
+        load(tmp_path, "d.jsonl", lines(GOOD) + "{broken\n" * 30)
+    assert len(caught.value.errors) == 21
+    assert str(caught.value.errors[-1]) == "... and 10 more bad rows"
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "';'"), ("\t", "tabs")])
+def test_a_csv_with_another_separator_is_told_so(
+    tmp_path: Path, separator: str, name: str
+) -> None:
+    text = f"input{separator}target\nq{separator}a\n"
+    message = problem(tmp_path, "d.csv", text)
+    assert message.endswith(f"d.csv:1: the columns are separated by {name}; "
+                            "CSV needs ',' between them")
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -243,6 +243,69 @@ def test_what_would_fill_the_memory_is_refused(template: str) -> None:
     assert ": template: not allowed: " in problem(template)
 
 
+DOUBLING = "{% set n = namespace(x='a' * 100) %}{% for i in range(60) %}{% set n.x = STEP %}"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'x'|center(9999999999) }}",
+        "{{ 'x'.center(9999999999) }}",
+        "{{ ('x'|attr('center'))(9999999999) }}",
+        "{{ 'x'.ljust(width) }}",
+        "{{ '%999999999d' % 1 }}",
+        "{{ '%*d' % (999999999, 1) }}",
+        "{{ '%.999999999f' % 1 }}",
+        "{{ '%999999999d'|format(1) }}",
+        "{{ '{:999999999d}'.format(1) }}",
+        "{{ '{:{w}d}'.format(1, w=999999999) }}",
+        "{{ ['x']|map('center', 9999999999)|list }}",
+        "{{ ['x']|batch(9999999999, 'y')|list }}",
+        "{{ 'x'|indent(9999999999, true) }}",
+        "{{ [1]|tojson(9999999999) }}",
+        "{{ (['a' * 10**7] * 1000)|join }}",
+        "{{ ''.join(['a' * 10**7] * 1000) }}",
+        "{{ ('a' * 10**6)|replace('a', 'b' * 10**6) }}",
+        "{{ ('a' * 10**6).replace('a', 'b' * 10**6) }}",
+        "{{ (1).to_bytes(9999999999, 'big') }}",
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{% for i in range(99999) %}{{ (range(99999)|list|length) - 99999 }}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+        "{% for i in [range(99999)] * 99 recursive %}{{ loop(i) if i is iterable }}{% endfor %}",
+        DOUBLING.replace("STEP", "n.x ~ n.x") + "{% endfor %}",
+        DOUBLING.replace("STEP", "n.x + n.x") + "{% endfor %}",
+        DOUBLING.replace("'a' * 100", "9").replace("STEP", "n.x * n.x") + "{% endfor %}",
+        DOUBLING.replace("'a' * 100", "[1]").replace("STEP", "n.x + n.x") + "{% endfor %}",
+        "{% set n = namespace(x='a') %}{% for i in range(60) %}{% set y %}{{ n.x }}{{ n.x }}"
+        "{% endset %}{% set n.x = y %}{% endfor %}",
+    ],
+)
+def test_a_bomb_is_refused_in_one_line(template: str) -> None:
+    sample = Sample("s1", "q", "t", row={"width": 10**10})
+    message = problem(template, sample)
+    assert ": template: not allowed: " in message
+    assert "\n" not in message
+
+
+def test_each_prompt_has_a_budget_of_its_own() -> None:
+    template = "{% for i in range(90000) %}{% endfor %}{{ input }}"
+    prompt = Prompt.of(make_task({"template": template}))
+    assert {prompt.render(SAMPLE) for _ in range(15)} == {SAMPLE.input}
+
+
+def test_what_ordinary_templates_do_stays_allowed() -> None:
+    template = (
+        "{{ '%-5s|%03d' % ('a', 7) }} {{ '%s'|format(3) }} {{ '{:>4}'.format('b') }} "
+        "{{ 'x'|center(5) }}{{ 'a' ~ 1 ~ 'b' }} {{ [1, 2]|join(', ') }} {{ 'aXa'|replace('X', 'y') }}"
+        "{% for c in ['p', 'q'] if c != 'r' %} {{ loop.index }}/{{ loop.length }}{{ c }}"
+        "{{ '' if loop.last else ';' }}{% else %}none{% endfor %}"
+        "{{ input|truncate(200000) }}"
+    )
+    assert render(template, Sample("s", "!", "t")) == (
+        "a    |007 3    b   x  a1b 1, 2 aya 1/2p; 2/2q!"
+    )
+
+
 def test_ordinary_arithmetic_stays_allowed() -> None:
     assert render("{{ 6 * 7 }} {{ 2 ** 10 }} {{ '-' * 5 }} {{ range(3) | list }}") == (
         "42 1024 ----- [0, 1, 2]"
