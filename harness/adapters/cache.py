@@ -79,14 +79,14 @@ class Cache:
     """Completions and text vectors by key, in one file.
 
     Raises StoreError if the file cannot be opened and Interrupted if the disk is full: what was
-    committed before stays.
+    committed before stays. ``read_only`` makes and changes no file, for a project that may not be
+    written: what is there can be read, nothing can be put.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path, self._read_only = path, read_only
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            self._db = _open_only(path) if read_only else _open(path)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"cannot open the cache {path}: {error}") from None
         try:
@@ -105,12 +105,14 @@ class Cache:
 
         A damaged page that a run does not happen to read would lose answers unnoticed.
         """
-        if self.path.stat().st_size > CHECKED_BYTES:
+        if not self.path.exists() or self.path.stat().st_size > CHECKED_BYTES:
             return ""
         found = str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])
         return "" if found == "ok" else " ".join(found.split())
 
     def _set_up(self) -> None:
+        if self._read_only:
+            return
         # WAL with NORMAL survives kill -9 of the process whole; FULL would only add an fsync
         # a batch against a power cut, after which the lost batch is simply asked again
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -183,7 +185,7 @@ class Cache:
                     f"SELECT key, body, used FROM {table} WHERE key IN ({marks})", part
                 ).fetchall()
                 old = [(int(time.time()), key) for key, _, used in rows if used < stale]
-                if old:
+                if old and not self._read_only:
                     self._write(f"UPDATE {table} SET used=? WHERE key=?", old)
             yield from ((key, body) for key, body, _ in rows)
 
@@ -222,6 +224,30 @@ class Cache:
             raise StoreError(f"cache {self.path}: {text}") from None
         except sqlite3.DatabaseError as error:
             raise StoreError(f"cache {self.path}: {error}; delete the file to go on") from None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+
+
+def _open_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; to an empty cache in memory if there is no file."""
+    if not path.exists():
+        opened = sqlite3.connect(":memory:", isolation_level=None)
+        for name in _TABLES:
+            opened.execute(_TABLE.format(name))
+        opened.execute("PRAGMA query_only=1")
+        return opened
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    opened = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        opened.execute("SELECT 1 FROM completions LIMIT 1")
+    except sqlite3.OperationalError:
+        # WAL wants a file beside the database; where none can be made, nobody writes either
+        opened.close()
+        opened = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
+    return opened
 
 
 class VectorCache:

@@ -115,8 +115,8 @@ class TransformersAdapter:
 
     def _folders(self, card: TransformersModel) -> tuple[Path, Path | None]:
         """The base's folder and the LoRA's, looked through once."""
-        found = locate_lora(card)
-        base, lora = locate_base(card, self.allow_code).folder, found and found.folder
+        base, place = locate_base(card, self.allow_code).folder, locate_lora(card)
+        lora = None if place is None else place.folder
         if card not in self._sound:
             check_files(card, base, lora)
             if lora is not None:

@@ -83,7 +83,8 @@ def _collect(arguments: CollectArguments) -> ExitCode:
         errors += check_data([cell.task for cell in cells] or collected.tasks)
     others = _others(collected) if arguments.selection else ()
     _print_cells(arguments.form, project, cells, others)
-    for note in (*collected.notes, *wrong):
+    told = {str(each) for each in errors}
+    for note in (each for each in (*collected.notes, *wrong) if str(each) not in told):
         click.echo(printable(f"note: {note}"), err=True)
     for each in errors:
         click.echo(printable(str(each)), err=True)

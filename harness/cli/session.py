@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,7 +112,8 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
     folder = write_run(runs, done)
     for name in dict.fromkeys(work.cell.task.task for work in works if work.cell.task.gate):
         click.echo(f"note: {name} declares a gate; this version does not judge it", err=True)
-    click.echo(render(summary(read_run(folder)), "table"))
+    columns = shutil.get_terminal_size((100, 24)).columns
+    click.echo(render(summary(read_run(folder), columns), "table", columns))
     return _verdict(done, folder)
 
 
@@ -160,8 +162,8 @@ def _say_what_would_run(works: list[Work], memory: Memory) -> ExitCode:
     right = ("left", "left", "right", "right", "right", "right")
     click.echo(tabulate(rows, names, colalign=right, disable_numparse=True))
     click.echo("dry run: nothing was asked")
-    for error in errors:
-        click.echo(error, err=True)
+    for line in errors:
+        click.echo(line, err=True)
     return ExitCode.USAGE_ERROR if errors else ExitCode.OK
 
 

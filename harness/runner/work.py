@@ -16,6 +16,9 @@ from harness.tasks.prompt import FEWSHOT, Prompt, make_requests
 from harness.tasks.rows import line_of
 
 
+SPARE = 100  # rows of the train split beyond num_fewshot, in place of a sample's own
+
+
 @dataclass(frozen=True)
 class Work:
     """A cell with its samples and its requests, which stand epoch by epoch within a sample."""
@@ -102,7 +105,9 @@ def few_shots(task: TaskSpec) -> list[Sample]:
     count = task.prompt.num_fewshot
     if not count:
         return []
-    shots = load_samples(task, task.data.train_split)
+    # data.limit is about what is asked; enough rows to pass over those that ask the same
+    enough = task.data.model_copy(update={"limit": count + SPARE})
+    shots = load_samples(task.model_copy(update={"data": enough}), task.data.train_split)
     if len(shots) < count:
         split = task.data.train_split
         what = f"num_fewshot is {count}, and split '{split}' has {len(shots)} rows"

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from harness.collect.specs import DataSpec, TaskSpec
@@ -43,7 +44,7 @@ def load_samples(task: TaskSpec, split: str | None = None) -> list[Sample]:
     if task.output_type == "choices" and task.data.fields.choices is None:
         raise DataError(task.path, spec_line(task), "'choices' needs data.fields.choices")
     if task.data.path.startswith("hf://"):
-        where, rows = task.data.path, list[Read](hub_rows(task, wanted))
+        where, rows = task.data.path, list[Read](islice(hub_rows(task, wanted), task.data.limit))
     else:
         path = data_path(task)
         where, rows = shown_path(path), list(_of_split(read_rows(path), shown_path(path), wanted))

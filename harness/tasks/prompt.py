@@ -120,8 +120,9 @@ class Prompt:
                 shots.append(self._solved[number])
         if len(shots) < count:
             split, line = self.task.data.train_split, line_of(self.task, FEWSHOT)
-            what = f"num_fewshot is {count}, and split '{split}' has {len(shots)} rows that ask "
-            what += f"something else than sample '{shown(sample.id, 40)}'"
+            what = f"num_fewshot is {count}, and only {len(shots)} of the rows of split '{split}' "
+            what += f"{'asks' if len(shots) == 1 else 'ask'} something else than sample "
+            what += f"'{shown(sample.id, 40)}'"
             raise SpecError(self.task.path, line, what)
         return shots
 

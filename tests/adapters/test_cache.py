@@ -416,7 +416,64 @@ def test_a_damaged_database_says_what_to_do(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[3 * 4096 :] = b"\xaa" * (len(data) - 3 * 4096)
     path.write_bytes(bytes(data))
+    with pytest.raises(StoreError, match=r"cache\.sqlite.*; delete the file to go on") as caught:
+        Cache(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_page_damaged_in_the_middle_is_noticed_though_nobody_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    opened = Cache(path)
+    opened.put({bytes([n]) * 32: Completion("", text="x" * 3000) for n in range(50)})
+    opened.close()
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 4096] = b"\xaa" * 4096
+    path.write_bytes(bytes(data))
+    with pytest.raises(StoreError, match="delete the file to go on"):
+        Cache(path)
+
+
+def test_a_large_damaged_database_says_what_to_do_when_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.adapters import cache as module
+
+    monkeypatch.setattr(module, "CHECKED_BYTES", 0)
+    path = tmp_path / "cache.sqlite"
+    opened = Cache(path)
+    opened.put({bytes([n]) * 32: Completion("", text="x" * 3000) for n in range(50)})
+    opened.close()
+    data = bytearray(path.read_bytes())
+    data[3 * 4096 :] = b"\xaa" * (len(data) - 3 * 4096)
+    path.write_bytes(bytes(data))
     opened = Cache(path)
     with pytest.raises(StoreError, match="malformed; delete the file to go on"):
         opened.get([bytes([n]) * 32 for n in range(50)])
     opened.close()
+
+
+def test_a_read_only_cache_reads_what_is_there_and_changes_nothing(tmp_path: Path) -> None:
+    path, key = tmp_path / "cache.sqlite", b"k" * 32
+    opened = Cache(path)
+    opened.put({key: Completion("", text="known")})
+    opened.close()
+    with sqlite3.connect(path) as old:
+        old.execute("UPDATE completions SET used=0")
+    old.close()
+    before = path.read_bytes()
+    opened = Cache(path, read_only=True)
+    assert opened.get([key])[key].text == "known"
+    with pytest.raises(StoreError, match="readonly"):
+        opened.put({b"n" * 32: Completion("", text="new")})
+    opened.close()
+    assert path.read_bytes() == before
+
+
+def test_a_read_only_cache_without_a_file_is_empty_and_makes_none(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "cache.sqlite"
+    opened = Cache(path, read_only=True)
+    assert opened.get([b"k" * 32]) == {}
+    assert opened.stats().completions == 0
+    opened.close()
+    assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 
 from harness.adapters.registry import load_key, open_adapter
 from harness.collect.specs import ReplayModel
-from harness.errors import DataError, ModelError
+from harness.errors import CollectError, DataError, ModelError
 from harness.records import Request
 
 
@@ -70,6 +70,77 @@ def test_a_bad_line_is_named(line, replay):
 def test_a_second_answer_to_the_same_sample_is_refused(replay):
     with pytest.raises(DataError, match="second record with id 'a'"):
         ask(replay([{"id": "a", "text": "x"}, {"id": "a", "text": "y"}]), "a")
+
+
+def test_tokens_of_recorded_answers_are_unknown_and_not_none_at_all(replay):
+    from harness.collect.specs import ScoreSpec
+    from harness.records import Sample
+    from harness.scorers.base import ScorerContext
+    from harness.scorers.text import token_count
+
+    (done,) = ask(replay([{"id": "a", "text": "x"}]), "a")
+    assert done.completion_tokens is None
+    scorer = token_count(ScoreSpec(metric="token_count"), ScorerContext())
+    (score,) = scorer.score([Sample("a", "q", "t")], [done])
+    assert (score.value, score.status) == (None, "skipped")
+    assert score.explanation == "tokens were not counted"
+    assert scorer.corpus([score]) is None
+
+
+def test_all_bad_lines_are_told_at_once_before_anything_is_asked(replay):
+    model = replay([{"id": "a", "text": "x"}, "{", '{"id": 1}', {"id": "a", "text": "y"}])
+    with pytest.raises(CollectError) as caught:
+        open_adapter([model]).fingerprint(model)
+    lines = str(caught.value).splitlines()
+    assert [line.split("out.jsonl")[1].split(" ")[0] for line in lines] == [":2:", ":3:", ":4:"]
+
+
+def test_of_very_many_bad_lines_the_first_are_told(replay):
+    with pytest.raises(CollectError) as caught:
+        ask(replay(["{"] * 30), "a")
+    *lines, last = str(caught.value).splitlines()
+    assert len(lines) == 20
+    assert last.endswith("out.jsonl: and 10 more bad lines")
+
+
+def test_bad_lines_of_a_tasks_own_file_are_told_before_its_answers(replay):
+    model = replay(["{", "{"], "./{task}.jsonl", "sums.jsonl")
+    answers = open_adapter([model]).complete(model, [Request("sums/a", "generate", "p")])
+    with pytest.raises(CollectError, match=r"sums\.jsonl:2:"):
+        next(iter(answers))
+
+
+def test_a_file_is_looked_for_in_the_project_and_then_beside_the_card(replay, tmp_path):
+    model = replay([{"id": "a", "text": "beside"}], "out.jsonl")
+    (tmp_path / "adapters").mkdir()
+    (tmp_path / "out.jsonl").rename(tmp_path / "adapters" / "out.jsonl")
+    model.located(tmp_path / "adapters" / "r.model.yaml", "", tmp_path)
+    assert ask(model, "a")[0].text == "beside"
+    replay([{"id": "a", "text": "project"}])
+    assert ask(model, "a")[0].text == "project"
+
+
+def test_a_missing_file_names_the_card_and_the_places_looked_at(replay, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = replay([], "p.jsonl")
+    model.located(tmp_path / "adapters" / "r.model.yaml", "", tmp_path)
+    with pytest.raises(ModelError) as caught:
+        open_adapter([model]).fingerprint(model)
+    assert str(caught.value) == (
+        "adapters/r.model.yaml: no recorded answers 'p.jsonl': "
+        "looked for p.jsonl and adapters/p.jsonl"
+    )
+
+
+def test_records_of_no_sample_are_noted(replay):
+    model = replay([{"id": name, "text": "x"} for name in ("a", "b", "typo", "b#1")])
+    adapter = open_adapter([model])
+    list(adapter.complete(model, [Request(name, "generate", "p") for name in ("a#0", "b#1")]))
+    what = "1 of 4 recorded answers in out.jsonl belong to no sample of this run, such as 'typo'"
+    assert adapter.notes == (what,)
+    asked = [Request(name, "generate", "p") for name in ("a", "b", "typo", "b#1")]
+    list(adapter.complete(model, asked))
+    assert adapter.notes == ()
 
 
 def test_no_file_is_told_in_one_line(replay, tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from harness.adapters.sampling import draw, generator
 from harness.records import GenerateSettings, Request
@@ -68,3 +70,15 @@ def test_seed_epoch_and_prompt_move_the_generator():
         (request(temperature=1.0), [2]),
     ):
         assert base.random() != generator(other, ids).random()
+
+
+@pytest.mark.parametrize("temperature", [float("inf"), float("nan"), -1.0])
+def test_a_temperature_is_a_finite_number(temperature):
+    with pytest.raises(ValidationError, match="finite number|greater than or equal to 0"):
+        TypeAdapter(GenerateSettings).validate_python({"temperature": temperature})
+
+
+def test_an_empty_stop_string_is_refused():
+    with pytest.raises(ValidationError, match="at least 1 character"):
+        TypeAdapter(GenerateSettings).validate_python({"stop": ["", "x"]})
+    assert TypeAdapter(GenerateSettings).validate_python({"stop": ["x"]}).stop == ("x",)

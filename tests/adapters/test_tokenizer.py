@@ -141,8 +141,10 @@ def test_truncation_cuts_the_named_end_and_keeps_bos(side, reader):
 
 
 def test_an_answer_longer_than_the_context_leaves_no_room(reader):
-    item, _ = reader("a", max_length=4, new=4, truncate="left")
-    assert isinstance(item, Completion)
+    for new in (4, 5):
+        item, _ = reader("a", max_length=4, new=new, truncate="left")
+        assert isinstance(item, Completion)
+        assert item.error == f"max_new_tokens {new} leaves no room in the context of 4 tokens"
 
 
 def test_a_boundary_inside_a_token_is_moved_back(tiny, card):

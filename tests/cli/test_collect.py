@@ -181,3 +181,93 @@ def test_new_in_another_folder(harness: Shell) -> None:
 def test_schema_is_json(harness: Shell) -> None:
     assert harness("schema", "task") == 0
     assert json.loads(harness.out)["properties"]["version"]["type"] == "integer"
+
+
+@pytest.mark.parametrize("kind", ["task", "model", "recipe", "judge"])
+@pytest.mark.parametrize("name", ["true", "123", "null", "1e3", "0x1f", "plain"])
+def test_new_quotes_a_name_that_yaml_would_read_as_something_else(
+    harness: Shell, kind: str, name: str
+) -> None:
+    assert harness("new", kind, name) == 0
+    assert harness("collect", harness.out.split()[1]) == 0, harness.err
+
+
+def test_collect_with_data_reads_the_rows_and_renders_the_first_prompts(harness: Shell) -> None:
+    for name in ("north", "south", "west"):
+        harness("new", "task", name)
+    assert harness("collect", "tasks", "--data", "--model", "tiny-llama") == 0
+    (harness.root / "tasks" / "north" / "data" / "north.jsonl").write_text("{broken\n[]\n")
+    path = harness.root / "tasks" / "south" / "south.task.yaml"
+    path.write_text(path.read_text().replace("{{ input }}", "{{ inptu }}"))
+    path = harness.root / "tasks" / "west" / "west.task.yaml"
+    path.write_text(path.read_text().replace("num_fewshot: 2", "num_fewshot: 3"))
+    assert harness("collect", "tasks", "--model", "tiny-llama") == 0
+    assert harness("collect", "tasks", "--data", "--model", "tiny-llama") == 4
+    assert [line.partition(": ")[0] for line in harness.err.splitlines()] == [
+        "tasks/north/data/north.jsonl:1",
+        "tasks/north/data/north.jsonl:2",
+        "tasks/south/south.task.yaml:14",
+        "tasks/west/west.task.yaml:16",
+    ]
+    assert "(did you mean 'input'?)" in harness.err
+    assert harness.err.splitlines()[-1].endswith("num_fewshot is 3, and split 'train' has 2 rows")
+
+
+def test_few_shots_of_data_without_splits_are_the_other_rows(harness: Shell) -> None:
+    harness("new", "task", "north")
+    data = harness.root / "tasks" / "north" / "data" / "north.jsonl"
+    rows = [{"question": f"q{number}", "answer": f"a{number}"} for number in range(3)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert harness("collect", "north", "--data") == 0
+    path = harness.root / "tasks" / "north" / "north.task.yaml"
+    path.write_text(path.read_text().replace("  split: test  ", "  limit: 1     "))
+    assert harness("collect", "north", "--data") == 0  # of what is asked, not of the examples
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows[:2]))
+    assert harness("collect", "north", "--data") == 4
+    assert harness.err == (
+        "tasks/north/north.task.yaml:16: num_fewshot is 2, and only 1 of the rows of split "
+        "'train' asks something else than sample 'row-1'\n"
+    )
+
+
+def test_codes_of_terminals_in_files_are_escaped_and_endless_names_shortened(
+    harness: Shell,
+) -> None:
+    harness("new", "task", "north")
+    path = harness.root / "tasks" / "north" / "north.task.yaml"
+    good = path.read_text()
+    path.write_text(good.replace("task: north", 'task: "a\\e]0;owned\\a\\u202e"'))
+    assert harness("collect", "north") == 4
+    assert "a\\x1b]0;owned\\x07\\u202e" in harness.err
+    assert all(line.isprintable() for line in harness.err.splitlines())
+    path.write_text(good.replace("task: north", f"task: {'n' * 2_000_000}"))
+    assert harness("collect", "north") == 4
+    assert max(map(len, harness.err.splitlines())) <= 1000
+    assert harness.err.startswith("tasks/north/north.task.yaml:2: ")
+
+
+def test_a_mistake_in_a_card_or_a_recipe_is_shown_relative_to_here(harness: Shell) -> None:
+    harness("new", "model", "mine")
+    harness("new", "recipe", "ours")
+    for path in (
+        harness.root / "adapters/mine.model.yaml",
+        harness.root / "finetune/ours.recipe.yaml",
+    ):
+        path.write_text(path.read_text().replace("description:", "descripton:"))
+        for given in (str(path), str(path.relative_to(harness.root))):
+            assert harness("collect", given) == 4
+            told = [line for line in harness.err.splitlines() if not line.startswith("note: ")]
+            assert [line.partition(":")[0] for line in told] == [
+                str(path.relative_to(harness.root))
+            ]
+    assert harness("collect", "--model", "mine") == 4
+    assert harness.err.startswith("adapters/mine.model.yaml:")
+
+
+def test_a_file_that_is_almost_a_spec_is_noted(harness: Shell) -> None:
+    harness("new", "task", "north")
+    (harness.root / "tasks" / "x.task.yml").write_text("")
+    assert harness("collect", "tasks") == 0
+    assert harness.err == (
+        "note: tasks/x.task.yml: not read: the name of a task's file must end in .task.yaml\n"
+    )

@@ -140,3 +140,34 @@ def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
     assert done.stdout.startswith("bundled library")
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("schema task > /dev/full", 2, "cannot write the output: No space left on device\n"),
+        ("collect > /dev/full", 2, "cannot write the output: No space left on device\n"),
+        ("--help > /dev/full", 2, "cannot write the output: No space left on device\n"),
+        ("schema task >&-", 4, "standard output is closed\n"),
+        ("--version >&-", 4, "standard output is closed\n"),
+        ("colect 2> /dev/full", 4, ""),
+        ("colect 2>&-", 4, ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_one_line(
+    tmp_path: Path, command: str, code: int, said: str
+) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m harness {command}"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.partition("note:")[0]) == (code, said)
+
+
+def test_what_a_user_typed_reaches_the_terminal_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["\x1b]0;owned\x07"]) == ExitCode.USAGE_ERROR
+    assert "no command '\\x1b]0;owned\\x07'" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -219,3 +220,42 @@ def test_a_file_outside_has_a_project_of_its_own(
     path = add_task(other, "far")
     task = collect([str(path)], Project.here()).check().tasks[0]
     assert task.root == other
+
+
+def test_a_pipe_that_is_named_like_a_spec_is_not_waited_for(root: Path) -> None:
+    os.mkfifo(root / "tasks" / "pipe.task.yaml")
+    assert "pipe" not in [task.task for task in collect(["tasks"], Project.here(root)).tasks]
+    named = collect(["tasks/pipe.task.yaml"], Project.here(root))
+    assert [str(error) for error in named.errors] == ["tasks/pipe.task.yaml: not a regular file"]
+
+
+def test_a_link_to_a_spec_is_read(root: Path) -> None:
+    (root / "linked").mkdir()
+    link = root / "linked" / "north.task.yaml"
+    link.symlink_to(root / "tasks" / "north" / "north.task.yaml")
+    (root / "linked" / "rows.jsonl").write_text("{}\n")
+    assert [task.path for task in collect(["linked"], Project.here(root)).tasks] == [link]
+
+
+@pytest.mark.parametrize("folder", ["/", ".."])
+def test_what_lies_around_the_project_is_not_searched(root: Path, folder: str) -> None:
+    with pytest.raises(SelectionError, match=f"^'{folder}' lies around the project "):
+        collect([folder], Project.here(root))
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("tasks/east/east.task.yml", "task"),
+        ("tasks/east/east.tasks.yaml", "task"),
+        ("adapters/three.Model.yaml", "model"),
+        ("finetune/r.recipe.yml", "recipe"),
+    ],
+)
+def test_names_that_are_almost_those_of_specs_are_noted(root: Path, file: str, kind: str) -> None:
+    (root / file).parent.mkdir(exist_ok=True)
+    (root / file).write_text("x: 1\n")
+    note = f"{file}: not read: the name of a {kind}'s file must end in .{kind}.yaml"
+    assert note in [str(each) for each in collect([], Project.here(root)).notes]
+    folder = file.partition("/")[0]
+    assert [str(each) for each in collect([folder], Project.here(root)).notes] == [note]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -311,3 +312,60 @@ def test_duplicate_keys_and_wrong_values_are_told_together(root: Path) -> None:
         "capitals.task.yaml:2: 'version' must be a whole number, not 'x'",
         "capitals.task.yaml:3: duplicate key 'task' (first on line 1)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("output", "score", "wrong"),
+    [
+        ("generate", "[perplexity, choice_norm, bleu]", ["perplexity", "choice_norm"]),
+        ("choices", "[choice, rouge_l, {metric: regex, pattern: x}]", ["rouge_l", "regex"]),
+        ("perplexity", "[perplexity, token_count, choice]", ["choice"]),
+    ],
+)
+def test_each_metric_that_the_output_cannot_give_is_told_at_its_line(
+    root: Path, output: str, score: str, wrong: list[str]
+) -> None:
+    text = with_line("score: [exact_match]", f"output_type: {output}\nscore: {score}")
+    found = check(root, text)
+    assert isinstance(found, list)
+    assert [line.partition(" needs ")[0] for line in found] == [
+        f"capitals.task.yaml:10: metric '{name}'" for name in wrong
+    ]
+    assert all(line.endswith(f"and the task's is '{output}'") for line in found)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        "[{metric: regex, pattern: a}, {metric: regex, pattern: b}]",
+        "[{metric: format, pattern: a}, {metric: format, pattern: b}]",
+        "[includes, {metric: includes, ignore_case: false}]",
+        "[rouge_l, {metric: rouge_l, tokenizer: rouge}]",
+    ],
+)
+def test_two_entries_under_one_shown_name_are_refused(root: Path, score: str) -> None:
+    message = mistake(root, with_line("[exact_match]", score))
+    assert "' stands in 'score' twice, and scores are stored by name" in message
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        "[rouge_l, {metric: rouge_l, tokenizer: unicode}]",
+        "[bertscore_f1, {metric: bertscore_f1, layer: 5}]",
+        "[semantic_similarity, {metric: semantic_similarity, encoder: other}]",
+    ],
+)
+def test_entries_whose_shown_names_differ_may_stand_together(root: Path, score: str) -> None:
+    assert isinstance(check(root, with_line("[exact_match]", score)), TaskSpec)
+
+
+def test_a_template_that_is_nested_too_deeply_is_one_line(root: Path) -> None:
+    bomb = "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}"
+    assert mistake(root, with_line("Q: {{ input }}", bomb)).endswith("nested too deeply")
+
+
+def test_data_that_is_a_pipe_is_no_file(root: Path) -> None:
+    os.mkfifo(root / "pipe.jsonl")
+    message = mistake(root, with_line("rows.jsonl", "pipe.jsonl"))
+    assert message.endswith("'pipe.jsonl' is a pipe or a device, not a file")

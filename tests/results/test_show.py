@@ -183,3 +183,14 @@ def test_a_long_metric_stays_on_one_line_where_the_width_allows(store: Store, ce
     run = read_run(store(cell(values={name: [0.5, 0.6, 0.8]})))
     assert f" {name} " in render(summary(run, 120), "table")
     assert "  [all-minilm-l6-v2]" in render(summary(run, 60), "table")
+
+
+def test_a_corpus_metric_says_that_its_control_is_of_single_answers(
+    tmp_path: Path, cell, make_run
+) -> None:
+    info = ScorerInfo("chrf", aggregate="chrf", overlap=True)
+    built = cell(values={"chrf": [1.0] * 3}).build()
+    scores = [Score(50.0, control=9.0, detail=(20.0, 20.0, 8.0 + i)) for i in range(3)]
+    built = replace(built, scores={"chrf": scores}, scorers=[info])
+    notes = summary(read_run(write_run(tmp_path, make_run(built)))).notes
+    assert "chrf: a value of all answers together, a control of single ones." in notes

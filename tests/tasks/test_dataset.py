@@ -308,13 +308,12 @@ def test_of_many_mistakes_twenty_are_shown_and_the_rest_counted(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("separator", "name"), [(";", "';'"), ("\t", "tabs")])
-def test_a_csv_with_another_separator_is_told_so(
-    tmp_path: Path, separator: str, name: str
-) -> None:
+def test_a_csv_with_another_separator_is_told_so(tmp_path: Path, separator: str, name: str) -> None:
     text = f"input{separator}target\nq{separator}a\n"
     message = problem(tmp_path, "d.csv", text)
-    assert message.endswith(f"d.csv:1: the columns are separated by {name}; "
-                            "CSV needs ',' between them")
+    assert message.endswith(
+        f"d.csv:1: the columns are separated by {name}; CSV needs ',' between them"
+    )
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:

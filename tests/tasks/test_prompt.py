@@ -138,8 +138,8 @@ def test_too_few_examples_beside_the_sample_are_refused_at_their_line() -> None:
     with pytest.raises(SpecError) as caught:
         Prompt.of(task, SHOTS).render(SHOTS[0])
     assert str(caught.value) == (
-        "tasks/mine/mine.task.yaml:4: num_fewshot is 2, and split 'train' has 1 rows that ask "
-        "something else than sample 't1'"
+        "tasks/mine/mine.task.yaml:4: num_fewshot is 2, and only 1 of the rows of split "
+        "'train' asks something else than sample 't1'"
     )
 
 
@@ -296,7 +296,8 @@ def test_each_prompt_has_a_budget_of_its_own() -> None:
 def test_what_ordinary_templates_do_stays_allowed() -> None:
     template = (
         "{{ '%-5s|%03d' % ('a', 7) }} {{ '%s'|format(3) }} {{ '{:>4}'.format('b') }} "
-        "{{ 'x'|center(5) }}{{ 'a' ~ 1 ~ 'b' }} {{ [1, 2]|join(', ') }} {{ 'aXa'|replace('X', 'y') }}"
+        "{{ 'x'|center(5) }}{{ 'a' ~ 1 ~ 'b' }} {{ [1, 2]|join(', ') }} "
+        "{{ 'aXa'|replace('X', 'y') }}"
         "{% for c in ['p', 'q'] if c != 'r' %} {{ loop.index }}/{{ loop.length }}{{ c }}"
         "{{ '' if loop.last else ';' }}{% else %}none{% endfor %}"
         "{{ input|truncate(200000) }}"
