@@ -61,9 +61,7 @@ def test_the_wheel_holds_the_library_and_nothing_else_at_its_top(wheel: Path) ->
         assert not missing
 
 
-def test_collect_run_and_dry_run_work_from_an_empty_folder(
-    installed: Path, tmp_path: Path
-) -> None:
+def test_collect_run_and_dry_run_work_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     done = harness(installed, tmp_path, "collect")
     assert done.returncode == 0, done.stderr
     assert "vad_approach[tiny-llama]" in done.stdout

@@ -41,7 +41,8 @@ def execute(arguments: RunArguments) -> ExitCode:
     runs = project.root / "runs" if arguments.runs is None else arguments.runs
     if runs == Path(""):
         raise StoreError("--runs is empty: name a folder")
-    cache = Cache(arguments.cache or cache_path(project.root))
+    file = arguments.cache or cache_path(project.root)
+    cache = Cache(file, read_only=arguments.dry_run)
     memory = Memory(cache, fresh=arguments.fresh, allow_code=arguments.allow_code)
     asking = Asking(arguments.limit, arguments.epochs, arguments.seed)
     try:

@@ -15,7 +15,6 @@ from harness.tasks.dataset import load_samples
 from harness.tasks.prompt import FEWSHOT, Prompt, make_requests
 from harness.tasks.rows import line_of
 
-
 SPARE = 100  # rows of the train split beyond num_fewshot, in place of a sample's own
 
 

@@ -54,11 +54,11 @@ class BoundedCode(CodeGenerator):
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
         """`a ~ b`, joined by the sandbox."""
-        self.write("environment.concat(map(str, (")
+        self.write("environment.concat(map(str, map(environment.weighed, (")
         for part in node.nodes:
             self.visit(part, frame)
             self.write(", ")
-        self.write(")))")
+        self.write("))))")
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -69,7 +69,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     template_class = BoundedTemplate
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False)
+        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=self.weighed)
         # no globals that carry functions of Python
         self.globals = {name: self.globals[name] for name in ("range", "dict", "namespace")}
         self.filters = {name: self._bounded(name, run) for name, run in self.filters.items()}
@@ -85,11 +85,20 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(value, str | bytes):
             _refuse_long(len(value))
             self.left -= len(value) // CHARACTERS_A_STEP
-        elif isinstance(value, list | tuple | dict | set | range):
+        elif isinstance(value, range):
             self.left -= len(value)
+        elif isinstance(value, list | tuple | dict | set):
+            items, characters = _weight(value)
+            self.left -= items + characters // CHARACTERS_A_STEP
         self.left -= 1
         if self.left < 0:
             raise SecurityError(f"more than {MAX_STEPS:,} steps")
+
+    def weighed(self, value: Any) -> Any:
+        """A value on its way to text; lists are the ones that can be larger than they look."""
+        if isinstance(value, list | tuple | dict | set):
+            self.spend(value)
+        return value
 
     def counted(self, items: Iterable[object]) -> Iterator[object]:
         """The items, each of which is a step."""
@@ -114,6 +123,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise SecurityError("a power of such numbers")
         if operator == "%" and isinstance(left, str | bytes):
             _refuse_widths(str(left))
+            self.weighed(right)
         if operator == "*":
             _refuse_product(left, right)
         if operator == "+" and isinstance(left, str | list | tuple):
@@ -145,6 +155,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         def checked(*args: Any, **kwargs: Any) -> str:
             if _BRACES.search(text):
                 raise SecurityError("a format of such a width")
+            self.weighed([*args, *kwargs.values()])
             return inner(*args, **kwargs)
 
         return checked
@@ -160,10 +171,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 _refuse_counts((*rest, *kwargs.values()))
             if name == "format":
                 _refuse_widths(str(value))
+                self.weighed([*rest, *kwargs.values()])
             if name == "replace":
                 rest = _checked("replace", str(value), rest, kwargs)
             if name == "join":
                 value = list(value)
+                self.spend(value)
                 between = rest[0] if rest else kwargs.get("d", "")
                 _refuse_long(_joined_length(str(between), value))
             if name == "indent":
@@ -189,6 +202,27 @@ def environment() -> Sandbox:
 def _refuse_long(length: int) -> None:
     if length > MAX_PROMPT:
         raise SecurityError(f"more than {MAX_PROMPT:,} characters")
+
+
+def _weight(value: object) -> tuple[int, int]:
+    """How many items and characters a value holds, however deep; what is shared counts each time.
+
+    Raises SecurityError as soon as it is too much.
+    """
+    items, characters, waiting = 0, 0, [value]
+    while waiting:
+        each = waiting.pop()
+        items += 1
+        if isinstance(each, str | bytes):
+            characters += len(each)
+        elif isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        elif isinstance(each, list | tuple | set):
+            waiting += each
+        _refuse_long(characters)
+        if items + len(waiting) > MAX_STEPS:
+            raise SecurityError(f"more than {MAX_STEPS:,} items")
+    return items, characters
 
 
 def _refuse_counts(numbers: Iterable[object]) -> None:

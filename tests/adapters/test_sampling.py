@@ -74,7 +74,7 @@ def test_seed_epoch_and_prompt_move_the_generator():
 
 @pytest.mark.parametrize("temperature", [float("inf"), float("nan"), -1.0])
 def test_a_temperature_is_a_finite_number(temperature):
-    with pytest.raises(ValidationError, match="finite number|greater than or equal to 0"):
+    with pytest.raises(ValidationError, match=r"finite number|greater than or equal to 0"):
         TypeAdapter(GenerateSettings).validate_python({"temperature": temperature})
 
 

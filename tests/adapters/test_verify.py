@@ -1,4 +1,4 @@
-"""Damaged files of a model, and cards that ask for what cannot be: said before anything is asked."""
+"""Damaged files of a model, cards that ask for what cannot be: said before anything is asked."""
 
 from __future__ import annotations
 
