@@ -53,6 +53,9 @@ def environment(target: Path) -> dict[str, str]:
     return {
         "PYTHONPATH": str(target),
         "TQDM_DISABLE": "1",
+        # as `harness run` sets it for itself: spinning threads would cost the peer several times
+        # its time whenever something else runs on the machine, and that is not its fault
+        "OMP_WAIT_POLICY": "PASSIVE",
         "HF_DATASETS_OFFLINE": "1",
         "HF_HUB_OFFLINE": "1",
     }

@@ -155,7 +155,7 @@ def against_peer(bench: Bench, kind: str, limit: float) -> list[Row]:
 
 
 def five_models(bench: Bench) -> list[Row]:
-    """Base and four LoRAs on one task against five runs of the peer."""
+    """Base and four LoRAs on one task against five runs of the peer; each once."""
     loras = [save_lora(bench.model, HOME / f"lora-{number}", number) for number in range(4)]
     for lora in loras:
         bench.card(lora.name, lora)
