@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from harness.adapters.loglik import Window
     from harness.adapters.lora import Wardrobe
 
+WORTH_COLLECTING = 1 << 28
+"""Bytes of a base from which on it is not left to chance when its memory is free again."""
 NO_MEMORY = "out of memory, even alone in a batch"
 
 
@@ -107,8 +109,15 @@ class TransformersAdapter:
         import gc
         import sys
 
-        self._loaded = None
-        gc.collect()
+        loaded, self._loaded = self._loaded, None
+        if loaded is None:
+            return
+        network = loaded.engine.model
+        large = sum(p.numel() * p.element_size() for p in network.parameters()) > WORTH_COLLECTING
+        del loaded, network
+        if large:  # it lies in cycles, and a full collection takes up to a second
+            gc.unfreeze()
+            gc.collect()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
