@@ -80,6 +80,15 @@ def prompt_text(request: Request) -> str:
     return "".join(turn.content for turn in _turns(request))
 
 
+def sent_text(card: OpenAIModel, request: Request) -> str | None:
+    """What `make_body` sends, to be read by people; None if it cannot be asked."""
+    if why_not(card, request) is not None:
+        return None
+    if card.api == "completions":
+        return prompt_text(request)
+    return "\n\n".join(f"[{turn.role}]\n{turn.content}" for turn in _turns(request))
+
+
 def _cut(text: str, stop: Sequence[str]) -> str:
     """The text in front of the first stop string; some servers leave it in."""
     return text[: min([at for word in stop if word and (at := text.find(word)) >= 0] + [len(text)])]

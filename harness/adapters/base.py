@@ -29,6 +29,14 @@ class Adapter(Protocol):
         """Prompt tokens (and continuation tokens) of each request; loads no weights."""
         ...
 
+    def prompts(self, model: ModelSpec, requests: Sequence[Request]) -> list[str | None]:
+        """What the model is given to read for each request, as text; loads no weights.
+
+        After the chat template, before truncation, without tokens that only the tokenizer adds
+        (BOS) and without continuations. None where nothing is sent.
+        """
+        ...
+
     def complete(
         self, model: ModelSpec, requests: Sequence[Request]
     ) -> Iterator[Sequence[Completion]]:

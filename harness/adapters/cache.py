@@ -287,6 +287,10 @@ class CachedAdapter:
         """As the inner adapter's."""
         return self.inner.count_tokens(model, requests)
 
+    def prompts(self, model: ModelSpec, requests: Sequence[Request]) -> list[str | None]:
+        """As the inner adapter's."""
+        return self.inner.prompts(model, requests)
+
     def missing(self, model: ModelSpec, requests: Sequence[Request]) -> list[Request]:
         """The requests that the model would really be asked."""
         if self._by_id:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from harness.adapters.api_retry import Failure, backoff, classify
-from harness.adapters.api_wire import make_body, prompt_text, read_reply, why_not
+from harness.adapters.api_wire import make_body, prompt_text, read_reply, sent_text, why_not
 from harness.collect.specs import ModelSpec, OpenAIModel
 from harness.errors import ModelError
 from harness.records import Completion, Request
@@ -69,6 +69,11 @@ class OpenAIAdapter:
             + sum(-(-len(text) // CHARACTERS_A_TOKEN) for text in request.continuations)
             for request in requests
         ]
+
+    def prompts(self, model: ModelSpec, requests: Sequence[Request]) -> list[str | None]:
+        """The text that is sent; of a chat, each turn below its role in brackets."""
+        card = _card(model)
+        return [sent_text(card, request) for request in requests]
 
     def complete(
         self, model: ModelSpec, requests: Sequence[Request]

@@ -5,14 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from harness.collect.specs import ModelSpec, ReplayModel
-from harness.errors import CollectError, DataError, HarnessError, ModelError, shown
+from harness.collect.suggest import did_you_mean
+from harness.errors import CollectError, DataError, HarnessError, ModelError, printable, shown
 from harness.records import Completion, Request
 
 BATCH = 512
 SHOWN = 20  # bad lines of one file that are told
+SHOWN_UNREAD = 3  # records of one file that belong to no sample
+MOST_MEANT = 5000  # samples without an answer that are compared with such a record's id
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One record of a file: the answer, and the line it stands in."""
+
+    text: str
+    line: int
+
+
+@dataclass
+class Asked:
+    """What was looked for in one file: the samples' own ids, and the records that were found."""
+
+    tasks: dict[str, None] = field(default_factory=dict)
+    unanswered: dict[str, None] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
 
 
 class ReplayAdapter:
@@ -27,9 +49,9 @@ class ReplayAdapter:
 
     def __init__(self, allow_code: bool = False) -> None:
         self.notes: tuple[str, ...] = ()
-        self._files: dict[Path, dict[str, str]] = {}
+        self._files: dict[Path, dict[str, Recorded]] = {}
         self._places: dict[str, Path] = {}
-        self._used: dict[Path, set[str]] = {}
+        self._asked: dict[Path, Asked] = {}
 
     def fingerprint(self, model: ModelSpec) -> str:
         """SHA-256 of the recorded files.
@@ -48,22 +70,27 @@ class ReplayAdapter:
         """No tokens are read: zeros."""
         return [0] * len(requests)
 
+    def prompts(self, model: ModelSpec, requests: Sequence[Request]) -> list[str | None]:
+        """Nothing is sent: None for each."""
+        return [None] * len(requests)
+
     def complete(
         self, model: ModelSpec, requests: Sequence[Request]
     ) -> Iterator[Sequence[Completion]]:
         """The recorded text of each request; one without a record is a counted failure.
 
         Raises DataError for a line that is not {"id": ..., "text": ...} and for a second record
-        with the same id; CollectError for several. ``notes`` tells of records left over.
+        with the same id; CollectError for several. ``notes`` tells of records left over, the
+        first few with their lines.
         """
         card = _card(model)
-        self._used = {}
+        self._asked = {}
         for cell in dict.fromkeys(_cell(r) for r in requests if r.output_type == "generate"):
             self._places[cell] = _file_of(card, cell)
             self._records(card, self._places[cell])  # what is wrong with it, before any answer
         for start in range(0, len(requests), BATCH):
             yield [self._answer(card, request) for request in requests[start : start + BATCH]]
-        self.notes = tuple(filter(None, map(self._left_over, self._used)))
+        self.notes = tuple(note for file in self._asked for note in self._left_over(file))
 
     def close(self) -> None:
         """Forget the records."""
@@ -76,24 +103,34 @@ class ReplayAdapter:
         file = self._places[_cell(request)]
         records = self._records(card, file)
         known = [name for name in _names(request.id) if name in records]
-        self._used.setdefault(file, set()).update(known)
+        asked = self._asked.setdefault(file, Asked())
+        asked.tasks[_cell(request)] = None
+        asked.used.update(known)
         if known:
-            return Completion(request.id, text=records[known[0]], completion_tokens=None)
+            return Completion(request.id, text=records[known[0]].text, completion_tokens=None)
+        *_, bare = _names(request.id)
+        asked.unanswered[bare] = None
         return Completion.of_error(request, f"no recorded answer in {file.name}")
 
-    def _records(self, card: ReplayModel, file: Path) -> dict[str, str]:
+    def _records(self, card: ReplayModel, file: Path) -> dict[str, Recorded]:
         if file not in self._files:
             self._files[file] = _read(card, file)
         return self._files[file]
 
-    def _left_over(self, file: Path) -> str:
-        """A note on records that nobody asked for; they may have misspelt ids."""
-        records = self._files[file]
-        odd = [name for name in records if name not in self._used[file]]
-        if not odd:
-            return ""
-        what = f"{len(odd)} of {len(records)} recorded answers in {file.name}"
-        return f"{what} belong to no sample of this run, such as '{odd[0]}'"
+    def _left_over(self, file: Path) -> Iterator[str]:
+        """Notes on records that nobody asked for; they may have misspelt ids.
+
+        What such an id may have meant is a sample of the run that has no answer: any other has.
+        """
+        records, asked = self._files[file], self._asked[file]
+        odd = [name for name in records if name not in asked.used]
+        tasks = " or ".join(f"'{task}'" for task in asked.tasks if task)
+        what = f"is no sample of task {tasks} in this run" if tasks else "is no sample of this run"
+        for name in odd[:SHOWN_UNREAD]:
+            hint = did_you_mean(name, islice(asked.unanswered, MOST_MEANT))
+            yield f"{shown(file)}:{records[name].line}: id '{printable(name)}' {what}{hint}"
+        if len(odd) > SHOWN_UNREAD:
+            yield f"{shown(file)}: and {len(odd) - SHOWN_UNREAD} more of {len(records)} records"
 
 
 def _card(model: ModelSpec) -> ReplayModel:
@@ -146,14 +183,14 @@ def _all_files(card: ReplayModel) -> list[Path]:
     raise ModelError(f"{shown(card.path)}: {what}")
 
 
-def _read(card: ReplayModel, file: Path) -> dict[str, str]:
+def _read(card: ReplayModel, file: Path) -> dict[str, Recorded]:
     """Text by id; every bad line of the file is told in one go, the first SHOWN of them."""
     try:
         lines = file.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelError(f"{shown(card.path)}: cannot read {shown(file)}: {reason}") from None
-    records: dict[str, str] = {}
+    records: dict[str, Recorded] = {}
     errors: list[HarnessError] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -162,7 +199,7 @@ def _read(card: ReplayModel, file: Path) -> dict[str, str]:
             name, text = _record(line)
             if name in records:
                 raise ValueError(f"a second record with id '{name}'")
-            records[name] = text
+            records[name] = Recorded(text, number)
         except ValueError as error:
             errors.append(DataError(file, number, str(error)))
     if len(errors) > SHOWN:

@@ -83,6 +83,14 @@ class TransformersAdapter:
             for item in reader.encode(requests)
         ]
 
+    def prompts(self, model: ModelSpec, requests: Sequence[Request]) -> list[str | None]:
+        """Each prompt's text, after the chat template if it is messages; None if that fails."""
+        if all(isinstance(request.prompt, str) for request in requests):
+            return [str(request.prompt) for request in requests]
+        card = _card(model)
+        tokenizer = load_tokenizer(card, *self._folders(card))
+        return [_rendered(tokenizer, request) for request in requests]
+
     def complete(
         self, model: ModelSpec, requests: Sequence[Request]
     ) -> Iterator[Sequence[Completion]]:
@@ -166,6 +174,15 @@ def _check_template(
     else:
         what = f"base '{card.base}' has no chat template, and the task's prompt is messages"
         raise card_error(card, what + ": give the card a `chat_template`")
+
+
+def _rendered(tokenizer: TextTokenizer, request: Request) -> str | None:
+    if isinstance(request.prompt, str):
+        return request.prompt
+    try:
+        return tokenizer.render(request.prompt)
+    except ValueError:  # the completion says why
+        return None
 
 
 def _generate(

@@ -39,7 +39,9 @@ class RunArguments:
 )
 @click.option("--epochs", type=click.IntRange(min=1), default=1, help="Ask each sample so often.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of sampling and of controls.")
-@click.option("--dry-run", is_flag=True, help="Say what would run: requests and tokens.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show a prompt of each task, count tokens, ask no one."
+)
 @click.option("--fresh", is_flag=True, help="Ask again what the cache already knows.")
 @click.option("--runs", type=click.Path(path_type=Path), help="Where runs go (runs/).")
 @click.option("--cache", type=click.Path(path_type=Path), help="Cache file.")

@@ -119,31 +119,55 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
 
 
 def _verdict(done: Run, folder: Path) -> ExitCode:
-    """The last line, and whether all samples were answered."""
+    """The last lines, and whether all samples were answered and scored."""
     failures = Counter(
         row.completion.error
         for cell in done.cells
         for row in cell.completions
         if row.completion.failed
     )
+    unscored = _unscored(done)
     shown = _near(folder)
-    if not failures:
+    if not failures and not unscored:
         click.echo(f"run {shown}")
         return ExitCode.OK
     total = sum(len(cell.completions) for cell in done.cells)
-    click.echo(f"run {shown}: {failures.total()} of {total} samples failed")
-    for error, count in failures.most_common(3):
-        click.echo(f"  {count} x {error}")
-    click.echo("  failed samples are asked again when you run the same command again")
+    if failures:
+        click.echo(f"run {shown}: {failures.total()} of {total} samples failed")
+        for error, count in failures.most_common(3):
+            click.echo(f"  {count} x {error}")
+        click.echo("  failed samples are asked again when you run the same command again")
+    if unscored:
+        scores = sum(len(one) for cell in done.cells for one in cell.scores.values())
+        click.echo(f"run {shown}: {len(unscored)} of {scores} scores could not be computed")
+        for line in unscored[:3]:
+            click.echo(f"  {line}")
+        if len(unscored) > 3:
+            click.echo(f"  and {len(unscored) - 3} more")
     return ExitCode.FAILED
 
 
+def _unscored(done: Run) -> list[str]:
+    """Why answers that were given have no score."""
+    return [
+        score.explanation or "no score"
+        for cell in done.cells
+        for scores in cell.scores.values()
+        for row, score in zip(cell.completions, scores, strict=True)
+        if score.status == "error" and not row.completion.failed
+    ]
+
+
 def _say_what_would_run(works: list[Work], memory: Memory) -> ExitCode:
-    """One line a cell: requests, how many are to be asked, tokens in, tokens out at most."""
+    """The first prompt of each task, then one line a cell: requests, how many are to be asked,
+    tokens in, tokens out at most."""
     from tabulate import tabulate
+
+    from harness.cli.example import Example, add_example
 
     rows: list[list[object]] = []
     errors: dict[str, None] = {}
+    examples: dict[str, Example] = {}
     for models in by_base(works):
         adapter = memory.open(models)
         for work in works:
@@ -155,10 +179,13 @@ def _say_what_would_run(works: list[Work], memory: Memory) -> ExitCode:
                 tokens = sum(adapter.count_tokens(work.cell.model, missing))
                 out = sum(r.settings.max_new_tokens for r in missing if r.output_type == "generate")
                 rows[-1] += [len(missing), f"{tokens:,}", f"{out:,}"]
+                add_example(examples, adapter, work)
             except HarnessError as error:
                 rows[-1] += ["?", "?", "?"]
                 errors[str(error)] = None
         adapter.close()
+    for example in examples.values():
+        click.echo(f"{example.text}\n")
     names = ["task", "model", "requests", "to ask", "tokens in", "tokens out, at most"]
     right = ("left", "left", "right", "right", "right", "right")
     click.echo(tabulate(rows, names, colalign=right, disable_numparse=True))

@@ -23,6 +23,8 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
 @click.option(
     "--worst", type=click.IntRange(min=0), default=5, show_default=True, help="Worst samples shown."
 )
+@click.option("--sample", "samples", multiple=True, help="This id, not the worst; repeatable.")
+@click.option("--prompt", is_flag=True, help="Show the exact text that the model was given, too.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     """Show a run: metrics with 95 % intervals, classes of choice tasks, the worst samples.
@@ -30,6 +32,10 @@ def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     RUN is a folder, an id or its beginning, 'latest', or a model's name; RUN:MODEL is one model
     of it. Worst means by the task's first metric, or by --metric. CSV holds the metrics only,
     JSON everything.
+
+    --prompt is the text after the task's template and the model's chat template, line by line
+    behind a bar, and the choices that were weighed behind it. Tokens that only the tokenizer adds
+    (BOS) are not text; JSON has the prompt as one string.
     """
     from harness.collect.library import project_root
     from harness.results.pairs import find_one
@@ -46,6 +52,14 @@ def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     tasks, models, metrics = (more[name] for name in ("tasks", "models", "metrics"))
     models = [model] if model else models
     columns = shutil.get_terminal_size((100, 24)).columns
-    options = ShowOptions(tasks, models, metrics, worst, columns)  # type: ignore[arg-type]
+    options = ShowOptions(
+        tasks,  # type: ignore[arg-type]
+        models,  # type: ignore[arg-type]
+        metrics,  # type: ignore[arg-type]
+        worst,
+        columns,
+        more["samples"],  # type: ignore[arg-type]
+        bool(more["prompt"]),
+    )
     form: Format = more["form"]  # type: ignore[assignment]
     click.echo(render(show_run(reader, options), form, columns))

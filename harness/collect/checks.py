@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from harness.collect.patterns import compile_pattern
 from harness.collect.shapes import (
     Mistake,
     setting_value,
@@ -250,10 +251,9 @@ def _output_fault(metric: str, data: Data) -> str | None:
 
 def _pattern(pattern: str, loc: Loc) -> Iterator[Mistake]:
     try:
-        re.compile(pattern)
-    except re.error as error:
-        at = f" at position {error.pos + 1}" if error.pos is not None else ""
-        yield Mistake(loc, f"'pattern' is not a regular expression: {error.msg}{at}")
+        compile_pattern(pattern)
+    except ValueError as error:
+        yield Mistake(loc, f"'pattern' is not a regular expression: {error}")
 
 
 def _gates(data: Data) -> Iterator[Mistake]:

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from harness.collect.judge_spec import JudgeSpec
+from harness.collect.recipe_spec import RecipeSpec
 from harness.collect.specs import (
     SPEC_KINDS,
     FileSpec,
-    JudgeSpec,
     ModelBase,
     ModelSpec,
-    RecipeSpec,
     TaskSpec,
 )
 from harness.collect.suggest import known_or_near

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from harness.collect.specs import METRICS, JudgeSpec, ModelSpec, RecipeSpec, TaskSpec
+from harness.collect.judge_spec import JudgeSpec
+from harness.collect.recipe_spec import RecipeSpec
+from harness.collect.specs import METRICS, ModelSpec, TaskSpec
 from harness.collect.validate import Kind
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

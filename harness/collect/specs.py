@@ -1,8 +1,9 @@
-"""The shapes of the files a user writes: task, model card, judge, recipe.
+"""The shapes of the files a user writes: what they share, the task and the model card.
 
-Every spec is frozen and forbids unknown keys; `harness schema KIND` prints the same shapes as
-JSON Schema. Field names are the field's own (see docs/adr/0001): those of Inspect for samples,
-of Hugging Face and PEFT for generation and training, of lm-eval for output types.
+The judge's is in judge_spec.py, the recipe's in recipe_spec.py. Every spec is frozen and forbids
+unknown keys; `harness schema KIND` prints the same shapes as JSON Schema. Field names are the
+field's own (see docs/adr/0001): those of Inspect for samples, of Hugging Face and PEFT for
+generation and training, of lm-eval for output types.
 """
 
 from __future__ import annotations
@@ -280,114 +281,6 @@ MODEL_KINDS: dict[str, type[ModelBase]] = {
     "replay": ReplayModel,
     "openai": OpenAIModel,
 }
-
-
-# --------------------------------------------------------------------------- judge
-
-
-class Criterion(Spec):
-    """One line of a rubric."""
-
-    name: Name
-    weight: float = Field(1.0, gt=0)
-    min: int = 0
-    max: int = Field(100)
-    description: str = ""
-
-
-class JudgeSpec(FileSpec):
-    """A judge: a model card, a rubric template, criteria with weights."""
-
-    judge: Name
-    version: int = Field(ge=1)
-    description: str = ""
-    model: str
-    template: str = Field(description="Jinja file beside this spec")
-    criteria: tuple[Criterion, ...] = Field(min_length=1)
-    needs_reference: bool = True
-    temperature: float = Field(0.0, ge=0)
-    repeats: int = Field(1, gt=0)
-
-
-# --------------------------------------------------------------------------- recipe
-
-
-class LoraRecipe(Spec):
-    """PEFT's LoraConfig, by its own names."""
-
-    r: int = Field(8, gt=0)
-    lora_alpha: int = Field(16, gt=0)
-    lora_dropout: float = Field(0.0, ge=0, lt=1)
-    target_modules: tuple[str, ...] = ("q_proj", "v_proj")
-    bias: Literal["none", "all", "lora_only"] = "none"
-
-
-Scheduler = Literal[
-    "linear",
-    "cosine",
-    "cosine_with_restarts",
-    "polynomial",
-    "constant",
-    "constant_with_warmup",
-    "inverse_sqrt",
-    "cosine_with_min_lr",
-    "warmup_stable_decay",
-]
-Optimizer = Literal[
-    "adamw_torch",
-    "adamw_torch_fused",
-    "adafactor",
-    "sgd",
-    "adamw_8bit",
-    "adamw_bnb_8bit",
-    "paged_adamw_32bit",
-    "paged_adamw_8bit",
-    "lion_8bit",
-    "paged_lion_8bit",
-]
-"""Those of transformers' names that need nothing installed beside bitsandbytes."""
-
-
-class TrainRecipe(Spec):
-    """transformers' TrainingArguments, by their own names."""
-
-    num_train_epochs: float = Field(3, gt=0)
-    max_steps: int = Field(-1, description="if positive, instead of num_train_epochs")
-    per_device_train_batch_size: int = Field(1, gt=0)
-    per_device_eval_batch_size: int = Field(8, gt=0)
-    gradient_accumulation_steps: int = Field(1, gt=0)
-    gradient_checkpointing: bool = False
-    learning_rate: float = Field(2e-4, gt=0)
-    lr_scheduler_type: Scheduler = "cosine"
-    lr_scheduler_kwargs: dict[str, Scalar] = Field(default_factory=dict)
-    warmup_steps: int = Field(0, ge=0)
-    weight_decay: float = Field(0.0, ge=0)
-    adam_beta1: float = Field(0.9, ge=0, lt=1)
-    adam_beta2: float = Field(0.999, ge=0, lt=1)
-    max_grad_norm: float = Field(1.0, gt=0)
-    optim: Optimizer = "adamw_torch"
-    max_length: int = Field(512, gt=0)
-    eval_steps: int | None = Field(None, gt=0, description="default: once an epoch")
-    save_steps: int | None = Field(None, gt=0, description="default: once an epoch")
-    save_total_limit: int = Field(2, gt=0)
-    load_best_model_at_end: bool = False
-
-
-class RecipeSpec(FileSpec):
-    """How a LoRA is made: a base card, a task's train split, and the settings."""
-
-    recipe: Name
-    description: str = ""
-    base: str = Field(description="model card to start from")
-    task: str = Field(description="task whose train split and prompt are used")
-    model: Name = Field(description="name of the model card that is written at the end")
-    quantize: Literal["none", "int8", "nf4"] = Field(
-        "none", description="weights of the base; nf4 is with double quantization"
-    )
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    seed: int = 0
-    lora: LoraRecipe = LoraRecipe()
-    train: TrainRecipe = TrainRecipe()
 
 
 SPEC_KINDS: dict[str, str] = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from harness.collect.judge_spec import JudgeSpec
 from harness.collect.library import (
     KINDS,
     Project,
@@ -24,13 +25,12 @@ from harness.collect.library import (
     spec_files,
 )
 from harness.collect.plan import Cell, task_id
+from harness.collect.recipe_spec import RecipeSpec
 from harness.collect.specs import (
     SPEC_KINDS,
     FileSpec,
-    JudgeSpec,
     ModelBase,
     ModelSpec,
-    RecipeSpec,
     TaskSpec,
 )
 from harness.collect.suggest import did_you_mean, known_or_near

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from harness.collect.checks import Place, check
+from harness.collect.judge_spec import JudgeSpec
+from harness.collect.recipe_spec import RecipeSpec
 from harness.collect.shapes import Mistake, shape
-from harness.collect.specs import MODEL_KINDS, FileSpec, JudgeSpec, RecipeSpec, TaskSpec
+from harness.collect.specs import MODEL_KINDS, FileSpec, TaskSpec
 from harness.collect.suggest import known_or_near
 from harness.collect.yamlio import Document, Value, parse, read_text
 from harness.errors import CollectError, SpecError

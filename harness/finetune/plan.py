@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.collect.specs import RecipeSpec, TaskSpec, TransformersModel
+from harness.collect.recipe_spec import RecipeSpec
+from harness.collect.specs import TaskSpec, TransformersModel
 from harness.errors import DataError, ModelError, SpecError
 from harness.finetune.data import Splits, load_splits
 

@@ -22,7 +22,7 @@ from harness.results.stats import Interval
 
 Format = Literal["table", "markdown", "latex", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-Value = str | int | float | bool | None
+Value = str | int | float | bool | None | Sequence[str]
 Record = Mapping[str, Value]
 NOTE_COLUMNS = 100  # longer lines are hard to read, however wide the terminal
 CONTINUED = "\n  "  # between the lines of one name
@@ -109,6 +109,12 @@ def visible(text: str) -> str:
     return "".join(map(_visible, text))
 
 
+def quoted(text: str) -> str:
+    """A text as it stands, line by line, each behind a bar so that no space and no empty line is
+    lost; control characters but line ends are written out."""
+    return "\n".join(f"| {visible(line)}" for line in text.split("\n")) if text else ""
+
+
 def width(text: str) -> int:
     """Columns that a text takes on a terminal."""
     return len(text) if text.isascii() else sum(map(_columns, text))
@@ -193,8 +199,13 @@ def _block(columns: Sequence[str], row: Sequence[str]) -> str:
     """The first cell as a heading, the others named below it; empty ones left out."""
     names = max(map(len, columns[1:]), default=0)
     pairs = zip(columns[1:], row[1:], strict=True)
-    lines = [f"    {name:{names}}  {cell}" for name, cell in pairs if cell]
+    lines = [f"    {name:{names}}  {_indented(cell, names)}" for name, cell in pairs if cell]
     return "\n".join(["", f"  {row[0]}", *lines])
+
+
+def _indented(cell: str, names: int) -> str:
+    """A cell of several lines stays in its column."""
+    return cell.replace("\n", "\n" + " " * (names + 6))
 
 
 def _markdown(table: Table) -> str:

@@ -50,7 +50,8 @@ class CompletionRow:
     """One completion, with the sample and the epoch it belongs to.
 
     ``key`` is the 32-byte cache key, if there is one; ``cached`` whether the answer was known
-    before this run.
+    before this run. ``prompt`` is the text that the model read (None if nothing was sent), after
+    the chat template and before any truncation; ``continuations`` what it had to weigh behind it.
     """
 
     sample: str
@@ -58,6 +59,8 @@ class CompletionRow:
     completion: Completion
     key: bytes | None = None
     cached: bool = False
+    prompt: str | None = None
+    continuations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,22 +6,20 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from harness.collect.suggest import known_or_near
+from harness.collect.suggest import did_you_mean, known_or_near
 from harness.errors import SelectionError
-from harness.records import LETTERS, Sample, Score
+from harness.records import LETTERS
+from harness.results.answers import Answered, Listing, answers, pick_worst, task_label
 from harness.results.manifest import CellRecord
 from harness.results.render import (
     Record,
     Report,
     Table,
-    Value,
     columns_left,
     interval,
     number,
     shorten,
-    visible,
     wrap_name,
 )
 from harness.results.run import MetricRow, ScorerInfo
@@ -35,51 +33,47 @@ SHORTEST_NAME = 28
 
 @dataclass(frozen=True)
 class ShowOptions:
-    """Which cells and metrics (all if empty), how many worst samples, in how many columns."""
+    """Which cells and metrics (all if empty), how many worst samples, in how many columns.
+
+    ``samples`` are shown in place of the worst; ``prompt`` adds what the model read.
+    """
 
     tasks: Sequence[str] = ()
     models: Sequence[str] = ()
     metrics: Sequence[str] = ()
     worst: int = 5
     columns: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """One completion as it is listed: the sample, what was answered, how it was scored."""
-
-    sample: Sample
-    epoch: int
-    text: str
-    error: str | None
-    score: Score
-    wrote: bool = True
-    """Whether it was asked to write, and not only to weigh given texts."""
+    samples: Sequence[str] = ()
+    prompt: bool = False
 
 
 def show(run: RunReader, options: ShowOptions) -> Report:
-    """Summary, class tables of choice tasks, and the worst samples of every cell.
+    """Summary, class tables of choice tasks, and the worst samples of every cell, or those named.
 
-    Raises SelectionError for a task, model or metric that the run does not have.
+    Raises SelectionError for a task, model, metric or sample that the run does not have,
+    StoreError if it has no prompts and they are asked for.
     """
     cells = _select(run, options)
     rows = [row for row in run.metrics() if _shown(row, cells, options)]
     tables = _summary(rows, options.columns)
     classes: list[Record] = []
-    worst: list[Record] = []
+    listed: list[Record] = []
     for cell in cells:
         for info in cell.scorers:
             if _base(info.name) == "choice" and _wanted(info.name, options.metrics):
-                found, records = _classes(cell, _answers(run, cell, info))
+                found, records = _classes(cell, answers(run, cell, info))
                 tables += found
                 classes += records
-        first = _first_metric(cell, options)
-        if first is not None and options.worst:
-            picked = pick_worst(_answers(run, cell, first), first, options.worst)
-            tables.append(_worst_table(cell, first, picked, options.columns))
-            worst += [_worst_record(cell, first, one) for one in picked]
+        listing = _listing(run, cell, options)
+        if listing is not None:
+            tables.append(listing.table(options.columns))
+            listed += listing.records()
+    unknown = set(options.samples) - {str(one["sample"]) for one in listed}
+    if unknown:
+        raise SelectionError(_no_sample(run, cells, min(unknown)))
     metrics = [_metric_record(row) for row in rows]
-    everything = {"metrics": metrics, "classes": classes, "worst": worst}
+    name = "samples" if options.samples else "worst"
+    everything = {"metrics": metrics, "classes": classes, name: listed}
     return Report(tables, everything, _notes(run, rows))
 
 
@@ -88,21 +82,6 @@ def summary(run: RunReader, columns: int = 100) -> Report:
     rows = run.metrics()
     records = {"metrics": [_metric_record(row) for row in rows]}
     return Report(_summary(rows, columns), records, _notes(run, rows))
-
-
-def pick_worst(rows: Sequence[Answered], info: ScorerInfo, count: int) -> list[Answered]:
-    """Up to ``count`` completions without a score, then up to ``count`` with the worst.
-
-    A perfect 1 of a yes-or-no metric is never among the worst, however few others there are.
-    """
-    failed = [row for row in rows if row.score.value is None]
-    scored = [row for row in rows if row.score.value is not None]
-    values = {row.score.value for row in scored}
-    if values <= {0.0, 1.0}:
-        best = 1.0 if info.higher_is_better else 0.0
-        scored = [row for row in scored if row.score.value != best]
-    scored.sort(key=lambda row: row.score.value or 0.0, reverse=not info.higher_is_better)
-    return failed[:count] + scored[:count]
 
 
 # --------------------------------------------------------------------------- selection
@@ -146,39 +125,27 @@ def _first_metric(cell: CellRecord, options: ShowOptions) -> ScorerInfo | None:
     return min(wanted, key=lambda one: one.neutral, default=None)
 
 
-# --------------------------------------------------------------------------- reading
+# --------------------------------------------------------------------------- listing
 
 
-def _answers(run: RunReader, cell: CellRecord, info: ScorerInfo) -> list[Answered]:
-    """The completions of a cell with their scores by one scorer, in the order of the run."""
-    samples = _samples(run, cell)
-    done = run.table(
-        "completions",
-        ["sample", "epoch", "text", "error", "finish_reason"],
-        {"cell": cell.cell},
-    ).to_pylist()
-    columns = ["sample", "epoch", "value", "status", "answer", "explanation"]
-    scores = run.table("scores", columns, {"cell": cell.cell, "scorer": info.name}).to_pylist()
-    by_key: dict[tuple[str, int], dict[str, Any]] = {
-        (row["sample"], row["epoch"]): row for row in scores
-    }
-    found = []
-    for row in done:
-        raw = by_key[row["sample"], row["epoch"]]
-        score = Score(raw["value"], raw["status"], raw["answer"], explanation=raw["explanation"])
-        sample = samples[row["sample"]]
-        wrote = row["error"] is None and row["finish_reason"] != "scored"
-        found.append(Answered(sample, row["epoch"], row["text"], row["error"], score, wrote))
-    return found
+def _listing(run: RunReader, cell: CellRecord, options: ShowOptions) -> Listing | None:
+    """The samples of a cell that are shown; None if none are to be."""
+    first = _first_metric(cell, options)
+    if first is None or not (options.worst or options.samples):
+        return None
+    rows = answers(run, cell, first, prompts=options.prompt)
+    if options.samples:
+        picked = [row for row in rows if row.sample.id in options.samples]
+        return Listing(cell, first, picked, "samples", options.prompt)
+    picked = pick_worst(rows, first, options.worst)
+    return Listing(cell, first, picked, f"worst by {first.name}", options.prompt)
 
 
-def _samples(run: RunReader, cell: CellRecord) -> dict[str, Sample]:
-    where = {"task": cell.task, "variant": cell.variant}
-    columns = ["sample", "input", "target", "choices"]
-    return {
-        row["sample"]: Sample(row["sample"], row["input"], row["target"], tuple(row["choices"]))
-        for row in run.table("samples", columns, where).to_pylist()
-    }
+def _no_sample(run: RunReader, cells: Sequence[CellRecord], name: str) -> str:
+    tasks = {cell.task for cell in cells}
+    rows = run.table("samples", ["task", "sample"]).to_pylist()
+    hint = did_you_mean(name, [row["sample"] for row in rows if row["task"] in tasks])
+    return f"the run has no sample '{name}'{hint}"
 
 
 # --------------------------------------------------------------------------- summary
@@ -198,7 +165,7 @@ def _summary(rows: Sequence[MetricRow], room: int) -> list[Table]:
         cells = _summary_rows(group, skipped)
         space = max(columns_left(cells, columns, 1, room), SHORTEST_NAME)
         wrapped = [[row[0], wrap_name(row[1], space), *row[2:]] for row in cells]
-        tables.append(Table(_label(*key), columns, wrapped, align))
+        tables.append(Table(task_label(*key), columns, wrapped, align))
     return tables
 
 
@@ -254,10 +221,6 @@ def _metric_record(row: MetricRow) -> Record:
     return {name: getattr(row, name) for name in names}
 
 
-def _label(task: str, variant: str) -> str:
-    return f"{task} [{variant}]" if variant else task
-
-
 # --------------------------------------------------------------------------- classes
 
 
@@ -272,7 +235,7 @@ def _classes(cell: CellRecord, rows: Sequence[Answered]) -> tuple[list[Table], l
     fixed = len({frozenset(one.choices) for one in samples}) == 1
     table = confusion(samples, [row.score for row in rows], "text" if fixed else "letter")
     reports = per_class(table)
-    where = f"{_label(cell.task, cell.variant)}: {cell.model}"
+    where = f"{task_label(cell.task, cell.variant)}: {cell.model}"
     tables = [_class_table(where, reports), _confusion_table(where, table)]
     return tables, [_class_record(cell, report) for report in reports]
 
@@ -318,71 +281,3 @@ def _class_record(cell: CellRecord, report: ClassReport) -> Record:
         "recall": report.recall,
         "f1": report.f1,
     }
-
-
-# --------------------------------------------------------------------------- worst samples
-
-
-def _worst_table(
-    cell: CellRecord, info: ScorerInfo, rows: Sequence[Answered], columns: int
-) -> Table:
-    room = max(columns - 15, 20)
-    cells = [
-        [
-            visible(_place(row)) + f"   {info.name} {_outcome(row)}",
-            shorten(row.sample.input, room),
-            shorten(_target(row), room),
-            shorten(_answer(row), room),
-            shorten(row.error or row.score.explanation or "", room),
-        ]
-        for row in rows
-    ]
-    title = f"{_label(cell.task, cell.variant)}: {cell.model}, worst by {info.name}"
-    return Table(title, ("sample", "input", "target", "answer", "remark"), cells, "lllll", True)
-
-
-def _worst_record(cell: CellRecord, info: ScorerInfo, row: Answered) -> Record:
-    found: dict[str, Value] = {
-        "cell": cell.cell,
-        "task": cell.task,
-        "variant": cell.variant,
-        "model": cell.model,
-        "metric": info.name,
-        "sample": row.sample.id,
-        "epoch": row.epoch,
-        "value": row.score.value,
-        "status": row.score.status,
-        "input": row.sample.input,
-        "target": row.sample.target,
-        "text": row.text,
-        "answer": row.score.answer,
-        "error": row.error,
-        "explanation": row.score.explanation,
-    }
-    return found
-
-
-def _place(row: Answered) -> str:
-    return f"{row.sample.id} (epoch {row.epoch})" if row.epoch else row.sample.id
-
-
-def _outcome(row: Answered) -> str:
-    return row.score.status if row.score.value is None else number(row.score.value)
-
-
-def _target(row: Answered) -> str:
-    return _spelled(row.sample, row.sample.target.strip().upper()) or row.sample.target
-
-
-def _answer(row: Answered) -> str:
-    """The text, or the choice that a scored choice stands for."""
-    if row.text.strip(" "):
-        return row.text
-    answer = row.score.answer or ""
-    return _spelled(row.sample, answer) or answer or ("(empty)" if row.wrote else "")
-
-
-def _spelled(sample: Sample, letter: str) -> str:
-    """ "B: the choice's words", if the letter is one of the choices'."""
-    at = LETTERS.find(letter) if len(letter) == 1 else -1
-    return f"{letter}: {sample.choices[at]}" if 0 <= at < len(sample.choices) else ""

@@ -177,6 +177,17 @@ class RunReader:
         """Files that were compared with the manifest; once is enough."""
         return set()
 
+    def has_column(self, name: TableName, column: str) -> bool:
+        """Whether a table has a column that earlier versions did not write."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        file = self.path / f"{name}.parquet"
+        try:
+            return column in pq.read_schema(file).names
+        except (OSError, pa.ArrowException):
+            return True  # reading the table tells what is wrong with it
+
     def metrics(self) -> list[MetricRow]:
         """All metrics of all cells, in the order of the run."""
         return metric_rows(self.table("metrics"))

@@ -55,6 +55,8 @@ COLUMNS: dict[TableName, dict[str, str]] = {
         "error": "string",
         "cached": "bool",
         "key": "binary32",
+        "prompt": "string",
+        "continuations": "list<string>",
     },
     "scores": {
         "cell": "dict",
@@ -228,6 +230,8 @@ def _completions(cell: CellResult) -> Columns:
         "error": [text(one.error) for one in done],
         "cached": [row.cached for row in rows],
         "key": [row.key for row in rows],
+        "prompt": [text(row.prompt) for row in rows],
+        "continuations": [[text(one) for one in row.continuations] for row in rows],
     }
 
 

@@ -36,6 +36,8 @@ class Answers:
     """All completions of a run by request id, and what is known about who gave them."""
 
     completions: dict[str, Completion] = field(default_factory=dict)
+    prompts: dict[str, str | None] = field(default_factory=dict)
+    """What the model was given to read, by request id; see `Adapter.prompts`."""
     cached: set[str] = field(default_factory=set)
     fingerprints: dict[str, str] = field(default_factory=dict)
     peak_memory_mb: dict[str, float] = field(default_factory=dict)
@@ -123,6 +125,8 @@ def _ask(
     unanswered = wanted - answers.completions.keys()
     if unanswered:
         raise RuntimeError(f"adapter of {model.model} left {len(unanswered)} requests unanswered")
+    texts = adapter.prompts(model, requests)
+    answers.prompts.update(zip((r.id for r in requests), texts, strict=True))
     answers.cached |= adapter.hits & wanted
     answers.peak_memory_mb[model.model] = peak_memory_mb()
     answers.notes[model.model] = tuple(getattr(adapter.inner, "notes", ()))

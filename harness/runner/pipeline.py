@@ -66,6 +66,8 @@ def _result(scored: ScoredCell, answers: Answers) -> CellResult:
             completion=done,
             key=request_key(fingerprint, request),
             cached=request.id in answers.cached,
+            prompt=answers.prompts.get(request.id),
+            continuations=request.continuations,
         )
         for sample, request, done in zip(scored.samples, requests, scored.completions, strict=True)
     ]

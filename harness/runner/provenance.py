@@ -23,6 +23,7 @@ PACKAGES = (
     "rouge-score",
     "sacrebleu",
     "rapidfuzz",
+    "regex",
     "numpy",
     "pyarrow",
 )

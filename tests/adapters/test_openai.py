@@ -187,6 +187,20 @@ def test_messages_are_sent_as_they_are(server: Server) -> None:
     assert (body["temperature"], body["top_p"], body["top_k"]) == (0.7, 0.9, 40)
 
 
+def test_what_is_sent_can_be_read_before_it_is(server: Server) -> None:
+    chat = (Message("system", "Be brief."), Message("user", "Why?"))
+    requests = [Request("a", "generate", "Plain?"), Request("b", "generate", chat)]
+    scored = Request("c", "choices", "Which?", ("x", "y"))
+    adapter = OpenAIAdapter()
+    assert adapter.prompts(server.card(), [*requests, scored]) == [
+        "[user]\nPlain?",
+        "[system]\nBe brief.\n\n[user]\nWhy?",
+        None,
+    ]
+    assert adapter.prompts(server.card(api="completions"), requests) == ["Plain?", None]
+    assert not server.bodies
+
+
 def test_the_completions_api_takes_the_text_itself(server: Server) -> None:
     server.reply = lambda n, body: wrote(" because")
     (done,) = ask(server.card(api="completions"), QUESTION)

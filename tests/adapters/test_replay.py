@@ -132,15 +132,42 @@ def test_a_missing_file_names_the_card_and_the_places_looked_at(replay, tmp_path
     )
 
 
-def test_records_of_no_sample_are_noted(replay):
-    model = replay([{"id": name, "text": "x"} for name in ("a", "b", "typo", "b#1")])
+def test_records_of_no_sample_are_noted_with_line_and_way_out(replay, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = replay([{"id": name, "text": "x"} for name in ("a", "q-77", "b", "b#1")])
     adapter = open_adapter([model])
-    list(adapter.complete(model, [Request(name, "generate", "p") for name in ("a#0", "b#1")]))
-    what = "1 of 4 recorded answers in out.jsonl belong to no sample of this run, such as 'typo'"
+    asked = [Request(f"sums[0]/{name}", "generate", "p") for name in ("a#0", "b#1", "q-7#0")]
+    list(adapter.complete(model, asked))
+    what = "out.jsonl:2: id 'q-77' is no sample of task 'sums' in this run (did you mean 'q-7'?)"
     assert adapter.notes == (what,)
-    asked = [Request(name, "generate", "p") for name in ("a", "b", "typo", "b#1")]
+    asked.append(Request("sums[0]/q-77#0", "generate", "p"))
     list(adapter.complete(model, asked))
     assert adapter.notes == ()
+
+
+def test_a_sample_that_has_an_answer_is_not_what_was_meant(replay, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = replay([{"id": name, "text": "x"} for name in ("q-1", "q-2")])
+    adapter = open_adapter([model])
+    asked = [Request(f"{task}/q-1#0", "generate", "p") for task in ("sums", "words[1]")]
+    list(adapter.complete(model, asked))
+    what = "out.jsonl:2: id 'q-2' is no sample of task 'sums' or 'words' in this run"
+    assert adapter.notes == (what,)
+
+
+def test_of_very_many_records_of_no_sample_the_first_are_noted(replay, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = replay([{"id": f"x{n}", "text": "x"} for n in range(10)] + [{"id": "a", "text": ""}])
+    adapter = open_adapter([model])
+    list(adapter.complete(model, [Request("a", "generate", "p")]))
+    *first, last = adapter.notes
+    assert [note.partition(" ")[0] for note in first] == [f"out.jsonl:{n}:" for n in (1, 2, 3)]
+    assert last == "out.jsonl: and 7 more of 11 records"
+
+
+def test_nothing_is_sent(replay):
+    model = replay([])
+    assert open_adapter([model]).prompts(model, [Request("a", "generate", "p")]) == [None]
 
 
 def test_no_file_is_told_in_one_line(replay, tmp_path):

@@ -77,6 +77,37 @@ def test_a_sample_without_an_answer_is_counted_kept_and_exits_with_1(
     assert (metrics["exact_match"]["n"], metrics["exact_match"]["n_error"]) == (5, 1)
 
 
+def test_a_pattern_without_end_is_counted_and_does_not_hang(
+    sums: UserProject, invoke: Invoke
+) -> None:
+    task = sums.root / "tasks/sums/sums.task.yaml"
+    scores = "score: [exact_match, {metric: format, pattern: '^([0-9]|[0-9][0-9])+$'}]"
+    text = task.read_text().replace("score: [exact_match, rouge_l]", scores)
+    task.write_text(text, encoding="utf-8")
+    sums.add_replay({**RIGHT, "s3": "1" * 90 + "."})
+    code, out, _ = invoke("run", "sums", "-m", "recorded")
+    assert code == 1
+    assert "1 of 12 scores could not be computed" in out
+    assert "format: no answer within 5 s: pattern '^([0-9]|[0-9][0-9])+$' on sample 's3'" in out
+    (run,) = (sums.root / "runs").iterdir()
+    metrics = {row["metric"]: row for row in pq.read_table(run / "metrics.parquet").to_pylist()}
+    assert [metrics["format"][name] for name in ("value", "n", "n_error")] == [1.0, 5, 1]
+    assert [metrics["exact_match"][name] for name in ("n", "n_error")] == [6, 0]
+    code, out, _ = invoke("show", "latest", "--metric", "format")
+    assert "remark  format: no answer within 5 s" in out
+
+
+def test_a_pattern_that_is_none_is_told_with_its_line(sums: UserProject, invoke: Invoke) -> None:
+    task = sums.root / "tasks/sums/sums.task.yaml"
+    scores = "score: [{metric: format, pattern: '(a'}, {metric: regex, pattern: '\\p{L}'}]"
+    text = task.read_text().replace("score: [exact_match, rouge_l]", scores)
+    task.write_text(text, encoding="utf-8")
+    code, _, err = invoke("collect", "sums")
+    assert code == 4
+    assert "sums.task.yaml:12: 'pattern' is not a regular expression: missing )" in err
+    assert "bad escape \\p at position 1" in err
+
+
 def test_an_empty_answer_is_an_answer(sums: UserProject, invoke: Invoke) -> None:
     sums.add_replay({**RIGHT, "s0": ""})
     code, _, _ = invoke("run", "sums", "-m", "recorded")
@@ -90,10 +121,67 @@ def test_dry_run_asks_nothing_and_writes_no_run(sums: UserProject, invoke: Invok
     code, out, _ = invoke("run", "sums", "-m", "recorded,tiny-llama", "--dry-run")
     assert code == 0
     assert "nothing was asked" in out
-    line = next(line for line in out.splitlines() if "tiny-llama" in line)
+    table = out.partition("to ask")[2].splitlines()
+    line = next(line for line in table if "tiny-llama" in line)
     assert int(line.split()[3]) == 6  # to be asked
     assert int(line.split()[4].replace(",", "")) > 6 * 5  # tokens of six prompts
     assert not (sums.root / "runs").exists()
+
+
+CHAT = """\
+{% for turn in messages %}<{{ turn.role }}>{{ turn.content }}
+{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"""
+
+
+@pytest.fixture
+def chat(sums: UserProject) -> UserProject:
+    """A task of messages, and a model with a chat template."""
+    task = sums.root / "tasks/sums/sums.task.yaml"
+    head, _, tail = task.read_text().partition("prompt:")
+    turns = "prompt:\n  messages:\n    - {role: system, content: Add.}\n"
+    turns += "    - {role: user, content: 'Now {{ input }}'}\n"
+    task.write_text(f"{head}{turns}{tail[tail.index('generate:') :]}", encoding="utf-8")
+    base = Path(__file__).resolve().parents[2] / "adapters/tiny-llama"
+    card = {"model": "talker", "adapter": "transformers", "base": str(base), "chat_template": CHAT}
+    sums.write("adapters/talker.model.yaml", json.dumps(card))
+    return sums
+
+
+def test_a_dry_run_shows_the_first_prompt_as_the_model_reads_it(
+    chat: UserProject, invoke: Invoke
+) -> None:
+    code, out, err = invoke("run", "sums", "-m", "recorded,talker", "--dry-run")
+    assert code == 0, err
+    assert out.startswith(
+        "sums, sample 's0', as talker reads it:\n\n"
+        "  | <system>Add.\n  | <user>Now What is 0 and 1?\n  | <assistant>\n\n"
+    )
+    assert out.count("s0") == 1  # one for each task ...
+    words = ("--set", 'prompt.target_delimiter=" ",":"')
+    _, out, _ = invoke("run", "sums", "-m", "talker", "--dry-run", *words)
+    assert out.count("s0") == 2  # ... and each variant of its prompt
+    assert "sums [prompt.target_delimiter=:], sample 's0'" in out
+    _, out, _ = invoke("run", "sums", "-m", "recorded", "--dry-run")
+    assert "as the task asks it (recorded is sent nothing):\n\n  | [system]\n  | Add." in out
+
+
+def test_a_dry_run_shows_the_ends_of_a_very_long_prompt(sums: UserProject, invoke: Invoke) -> None:
+    rows = [{"id": "a", "question": "\n".join(map(str, range(100))), "answer": "1"}]
+    sums.write_rows("tasks/sums/data/sums.jsonl", rows)
+    _, out, _ = invoke("run", "sums", "-m", "recorded", "--dry-run")
+    assert "  | 18\n  | 19\n  ... 61 lines left out ...\n  | 81\n" in out
+
+
+def test_what_was_sent_is_stored_and_shown(chat: UserProject, invoke: Invoke) -> None:
+    words = ("--limit", "1", "--set", "generate.max_new_tokens=2")
+    for cached in (False, True):
+        code, _, err = invoke("run", "sums", "-m", "talker,recorded", *words)
+        assert code == 0, err
+        code, out, _ = invoke("show", "latest:talker", "--sample", "s0", "--prompt")
+        assert code == 0
+        assert "prompt   | <system>Add.\n             | <user>Now What is 0 and 1?\n" in out, cached
+    _, out, _ = invoke("show", "latest:recorded", "--sample", "s0", "--prompt")
+    assert "prompt   (nothing was sent)" in out
 
 
 def test_a_node_id_names_task_and_model(sums: UserProject, invoke: Invoke) -> None:

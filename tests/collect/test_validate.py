@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.collect.judge_spec import JudgeSpec
+from harness.collect.recipe_spec import RecipeSpec
 from harness.collect.specs import (
     FileSpec,
-    JudgeSpec,
-    RecipeSpec,
     ReplayModel,
     TaskSpec,
     TransformersModel,

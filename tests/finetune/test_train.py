@@ -13,7 +13,8 @@ import pytest
 from harness.adapters.prompts import Reader
 from harness.adapters.tokenizer import load_tokenizer
 from harness.collect.library import Project
-from harness.collect.specs import Optimizer, Scheduler, TransformersModel
+from harness.collect.recipe_spec import Optimizer, Scheduler
+from harness.collect.specs import TransformersModel
 from harness.errors import DataError, ModelError, SpecError, StoreError
 from harness.finetune.data import load_splits, make_rows
 from harness.finetune.plan import TrainPlan, make_plan

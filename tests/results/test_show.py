@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import SelectionError, StoreError
 from harness.records import Completion, Sample, Score
-from harness.results.render import render
+from harness.results.render import FORMATS, render
 from harness.results.run import CompletionRow, ScorerInfo
 from harness.results.show import ShowOptions, show, summary
 from harness.results.store import read_run, write_run
@@ -194,3 +194,73 @@ def test_a_corpus_metric_says_that_its_control_is_of_single_answers(
     built = replace(built, scores={"chrf": scores}, scorers=[info])
     notes = summary(read_run(write_run(tmp_path, make_run(built)))).notes
     assert "chrf: a value of all answers together, a control of single ones." in notes
+
+
+def with_prompts(cell, rows: list[tuple[str | None, tuple[str, ...]]]):
+    """A cell whose models read these prompts and weighed these texts."""
+    built = cell(values={"match": [0.0] * len(rows)}).build()
+    done = [
+        replace(row, prompt=prompt, continuations=texts)
+        for row, (prompt, texts) in zip(built.completions, rows, strict=True)
+    ]
+    return replace(built, completions=done)
+
+
+def test_prompts_are_shown_line_by_line_with_every_space(tmp_path: Path, cell, make_run) -> None:
+    prompt = "  Q: Où?\n\n\x1b[2JA: "
+    built = with_prompts(cell, [(prompt, (" yes", "no")), ("", ()), (None, ())])
+    run = read_run(write_run(tmp_path, make_run(built)))
+    text = render(show(run, ShowOptions(prompt=True)), "table")
+    lines = [line for line in text.split("\n") if line.startswith("    ")]
+    at = next(i for i, line in enumerate(lines) if line.startswith("    prompt"))
+    assert lines[at : at + 5] == [
+        "    prompt   |   Q: Où?",
+        "             | ",
+        "             | \\x1b[2JA: ",
+        "    weighed  ' yes'",
+        "             'no'",
+    ]
+    assert "    prompt   (empty)" in lines
+    assert "    prompt   (nothing was sent)" in lines
+    first = json.loads(render(show(run, ShowOptions(prompt=True)), "json"))["worst"][0]
+    assert (first["prompt"], first["continuations"]) == (prompt, [" yes", "no"])
+    for form in FORMATS:
+        assert "match" in render(show(run, ShowOptions(prompt=True)), form)
+    assert "Où" not in render(show(run, ShowOptions()), "table")
+
+
+def test_a_prompt_that_was_cut_says_so(tmp_path: Path, cell, make_run) -> None:
+    built = with_prompts(cell, [("a long one", ())])
+    (row,) = built.completions
+    cut = replace(row, completion=replace(row.completion, truncated="left"))
+    run = read_run(write_run(tmp_path, make_run(replace(built, completions=[cut]))))
+    text = render(show(run, ShowOptions(prompt=True)), "table")
+    assert "| a long one\n             (cut at its left end to fit the model)" in text
+
+
+def test_samples_are_shown_by_id_right_or_wrong(store: Store, cell) -> None:
+    run = read_run(store(cell(values={"match": [1.0, 0.0, 1.0]})))
+    report = show(run, ShowOptions(samples=["q2", "q0"], worst=0))
+    assert [row["sample"] for row in report.records["samples"]] == ["q0", "q2"]
+    assert "capitals: tiny, samples" in render(report, "table")
+    with pytest.raises(SelectionError, match=r"no sample 'q22' \(did you mean 'q2'\?\)"):
+        show(run, ShowOptions(samples=["q22"]))
+
+
+def test_a_run_of_an_earlier_version_says_that_it_has_no_prompts(store: Store, cell) -> None:
+    import hashlib
+
+    import pyarrow.parquet as pq
+
+    path = store(cell(values={"match": [0.0]}))
+    file, manifest = path / "completions.parquet", path / "manifest.json"
+    before = hashlib.sha256(file.read_bytes()).hexdigest(), str(file.stat().st_size)
+    pq.write_table(pq.read_table(file).drop_columns(["prompt", "continuations"]), file)
+    after = hashlib.sha256(file.read_bytes()).hexdigest(), str(file.stat().st_size)
+    text = manifest.read_text()
+    for old, new in zip(before, after, strict=True):
+        text = text.replace(old, new)
+    manifest.write_text(text)
+    assert show(read_run(path), ShowOptions()).records["worst"]
+    with pytest.raises(StoreError, match="keeps no prompts, an earlier version wrote it"):
+        show(read_run(path), ShowOptions(prompt=True))

@@ -43,7 +43,8 @@ def test_a_run_comes_back_as_it_was_written(tmp_path: Path, cell, make_run) -> N
         latency_ms=12.5,
     )
     failed = Completion("0/q1", finish_reason="error", error="NaN in the logits")
-    rows = [CompletionRow("q0", 0, done, bytes(range(32)), True), CompletionRow("q1", 0, failed)]
+    first_row = CompletionRow("q0", 0, done, bytes(range(32)), True, "Grüßen?\n ", (" Ja", "no"))
+    rows = [first_row, CompletionRow("q1", 0, failed)]
     run = make_run(replace(built, completions=rows))
     profile = [StageRow(built.cell_id, "generate", 1.0, 2.0, 3.0, 40.0, 500.0)]
     reader = read_run(write_run(tmp_path, replace(run, profile=profile)))
@@ -68,6 +69,8 @@ def test_a_run_comes_back_as_it_was_written(tmp_path: Path, cell, make_run) -> N
         "error": None,
         "cached": True,
         "key": bytes(range(32)),
+        "prompt": "Grüßen?\n ",
+        "continuations": [" Ja", "no"],
     }
     assert (second["error"], second["latency_ms"], second["key"]) == (
         "NaN in the logits",

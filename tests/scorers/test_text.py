@@ -68,3 +68,28 @@ def test_a_pattern_is_needed_and_must_be_readable(metric):
         score("a", "a", metric=metric)
     with pytest.raises(HarnessError, match="cannot be read"):
         score("a", "a", metric=metric, pattern="(")
+
+
+ENDLESS = "^(a|aa)+$"  # doubles its time with every letter or so
+
+
+@pytest.mark.parametrize("metric", ["regex", "format"])
+def test_a_pattern_without_end_is_an_error_of_its_sample_and_of_no_other(metric):
+    context = ScorerContext(pattern_seconds=0.05)
+    scorer = make_scorer(ScoreSpec(metric=metric, pattern=ENDLESS), context)
+    samples = [Sample("q-1", "?", "aa"), Sample("q-2", "?", "a")]
+    answers = [Completion("q-1", "a" * 90 + "b"), Completion("q-2", "aa")]
+    slow, quick = scorer.score(samples, answers)
+    assert (slow.value, slow.status, slow.answer) == (None, "error", None)
+    what = f"no answer within 0.05 s: pattern '{ENDLESS}' on sample 'q-1'"
+    assert slow.explanation == f"{metric}: {what}"
+    assert (quick.value, quick.status) == (1.0, "ok")
+    assert scorer.corpus([slow, quick]) == 1.0
+
+
+def test_patterns_mean_what_they_mean_in_python():
+    """The engine with the time limit would count the vowel signs of Hindi as letters."""
+    found = score("x².", "x²", metric="regex", pattern=r"\w+")
+    assert (found.value, found.answer) == (1.0, "x²")
+    assert score("नमस्ते", "नमस", metric="regex", pattern=r"\w+").value == 1.0
+    assert score("a{e<=1}", "", metric="format", pattern=r"a{e<=1}").value == 1.0

@@ -1,0 +1,69 @@
+"""What `harness run --dry-run` shows of a task's prompts: the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.adapters.cache import CachedAdapter
+from harness.collect.plan import variant_text
+from harness.records import Request
+from harness.results.render import quoted, visible
+from harness.runner.work import Work
+
+MOST_LINES = 40
+MOST_CHARACTERS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A prompt with its heading; ``sent`` if there is a model that reads it like that."""
+
+    text: str
+    sent: bool
+
+
+def add_example(examples: dict[str, Example], adapter: CachedAdapter, work: Work) -> None:
+    """Keep the first prompt of a task and of each variant of its prompt; a model that is really
+    sent something says better what it reads than one whose answers were recorded."""
+    variant = [text for text in variant_text(work.cell.variant) if text.startswith("prompt.")]
+    name = " ".join([work.cell.task.task, *([f"[{','.join(variant)}]"] if variant else [])])
+    if name in examples and examples[name].sent:
+        return
+    example = _example(name, adapter, work)
+    if name not in examples or example.sent:
+        examples[name] = example
+
+
+def _example(name: str, adapter: CachedAdapter, work: Work) -> Example:
+    request, model = work.requests[0], work.cell.model
+    (text,) = adapter.prompts(model, [request])
+    reader = f"as {model.model} reads it"
+    if text is None:
+        reader = f"as the task asks it ({model.model} is sent nothing)"
+    head = f"{name}, sample '{visible(work.samples[0].id)}', {reader}:"
+    lines = [head, "", *_shortened(_plain(request) if text is None else text)]
+    if request.continuations:
+        choices = ", ".join(f"'{visible(one)}'" for one in request.continuations)
+        lines.append(_cut(f"  and weighs behind it: {choices}"))
+    return Example("\n".join(lines), text is not None)
+
+
+def _plain(request: Request) -> str:
+    if isinstance(request.prompt, str):
+        return request.prompt
+    return "\n\n".join(f"[{turn.role}]\n{turn.content}" for turn in request.prompt)
+
+
+def _shortened(text: str) -> list[str]:
+    """The beginning and the end of a text that is too long for a screen."""
+    lines = [f"  {line}" for line in quoted(text).split("\n")] if text else ["  (empty)"]
+    if len(lines) > MOST_LINES:
+        left = len(lines) - MOST_LINES
+        half = MOST_LINES // 2
+        lines = [*lines[:half], f"  ... {left} lines left out ...", *lines[-half:]]
+    return [_cut(line) for line in lines]
+
+
+def _cut(line: str) -> str:
+    left = len(line) - MOST_CHARACTERS
+    return line if left <= 0 else f"{line[:MOST_CHARACTERS]} ... {left} characters left out"
