@@ -67,12 +67,29 @@ class GenerateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyForm:
+    """What the text of a reply must look like, for adapters that can enforce it.
+
+    ``schema`` is the text of a JSON schema, sorted keys, no spaces; ``name`` its name for servers
+    that want one. ``top_logprobs`` > 0 asks for that many alternatives at every token. An adapter
+    that cannot do the one or the other answers without; whoever asked reads what came.
+    """
+
+    name: str = "reply"
+    schema: str = ""
+    top_logprobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What an adapter is asked: one sample, one epoch, rendered.
 
     ``prompt`` is text, or messages if (and only if) the chat template is to be applied.
     ``continuations`` are the texts whose log-likelihood is asked for: the choices of a
     ``choices`` request, the one target of a ``perplexity`` request, none for ``generate``.
+    ``form`` is asked for by judges. ``material`` is the judged question, reference and answer as
+    (name, text), for an adapter that reads no prompt (embedding-judge); it is part of the prompt
+    already, so no key contains it.
     """
 
     id: str
@@ -82,6 +99,33 @@ class Request:
     settings: GenerateSettings = GenerateSettings()
     media: tuple[str, ...] = ()
     epoch: int = 0
+    form: ReplyForm | None = None
+    material: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """One token of a reply and its likeliest alternatives, itself included if it is among them.
+
+    ``start`` is the offset of the token's first character in the reply's text. Natural logs.
+    """
+
+    token: str
+    start: int
+    alternatives: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer cost, as the server counted it. ``cached_tokens`` are part of the prompt's,
+    ``reasoning_tokens`` part of the completion's. ``attempts`` counts the requests that were sent
+    for it."""
+
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    attempts: int = 1
+    served: str = ""
+    """Model and system fingerprint that the server named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +150,8 @@ class Completion:
     truncated: Literal["", "left", "right"] = ""
     latency_ms: float | None = None
     error: str | None = None
+    usage: Usage | None = None
+    token_logprobs: tuple[TokenLogprobs, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -145,14 +191,37 @@ class Score:
         return cls(None, status, explanation=completion.error)
 
 
+ParseMode = Literal["schema", "json", "balanced", "tagged", ""]
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One judge's word on one completion: criterion scores, a total computed by us, reasoning."""
+    """One judge model's word on one completion, one repeat.
+
+    ``criteria`` holds the scores that the judge gave, in the units of the rubric; ``total`` is
+    computed by us in the units of the rubric, ``value`` is the total mapped to [0, 1]. All three
+    are empty or None if and only if ``status`` is not "ok"; then ``error`` says why in one line.
+    "skipped" means that there was no answer to judge. ``flags`` are words such as "inconsistent",
+    "total_mismatch", "weighted", "unweighted", "low_mass", "same_family", "reasked".
+    """
 
     judge: str
+    model: str
     repeat: int
-    criteria: Mapping[str, float]
-    total: float | None
     status: ScoreStatus
-    reasoning: str
-    raw: str
+    criteria: Mapping[str, float] = field(default_factory=dict)
+    total: float | None = None
+    value: float | None = None
+    reasoning: str = ""
+    raw: str = ""
+    mode: ParseMode = ""
+    flags: tuple[str, ...] = ()
+    captured_mass: float | None = None
+    error: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usage: Usage = Usage()
+    cost_usd: float | None = None
+    latency_ms: float | None = None
+    cached: bool = False
+    key: bytes | None = None

@@ -13,21 +13,21 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from harness.adapters.base import Adapter
 from harness.collect.specs import ModelSpec
 from harness.errors import Interrupted, StoreError
-from harness.records import Completion, GenerateSettings, Request
+from harness.records import Completion, GenerateSettings, Request, TokenLogprobs, Usage
 
 _TABLE = "CREATE TABLE IF NOT EXISTS {} (key BLOB PRIMARY KEY, body, used INTEGER) WITHOUT ROWID"
 _TABLES = ("completions", "vectors")
 BUSY_SECONDS = 60.0  # how long a run waits for another that is writing
 CHECKED_BYTES = 64 << 20  # a file up to this size is checked whole when it is opened: ~70 ms
 CHUNK = 500  # keys in one SELECT; SQLite's limit of variables was 999 for long
-KEY_VERSION = 1  # raise it when the meaning of a key or a body changes
+KEY_VERSION = 2  # raise it when the meaning of a key or a body changes
 _FIELDS = (
     "text",
     "finish_reason",
@@ -37,6 +37,8 @@ _FIELDS = (
     "logprob_tokens",
     "truncated",
     "latency_ms",
+    "usage",
+    "token_logprobs",
 )
 
 
@@ -64,6 +66,7 @@ def request_key(fingerprint: str, request: Request) -> bytes:
     )
     parts = [KEY_VERSION, fingerprint, request.output_type, prompt, request.continuations]
     parts += [_settings_text(request.settings), request.media, request.epoch]
+    parts += [astuple(request.form) if request.form else None]
     return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
@@ -337,11 +340,19 @@ class CachedAdapter:
 
 
 def _body(done: Completion) -> str:
-    return json.dumps([getattr(done, name) for name in _FIELDS], ensure_ascii=True)
+    values = [getattr(done, name) for name in _FIELDS]
+    plain = [astuple(value) if isinstance(value, Usage) else value for value in values]
+    plain[-1] = [astuple(token) for token in done.token_logprobs]
+    return json.dumps(plain, ensure_ascii=True)
 
 
 def _completion(body: str | bytes) -> Completion:
     values = dict(zip(_FIELDS, json.loads(body), strict=True))
     for name in ("logprobs", "logprob_tokens"):
         values[name] = tuple(values[name])
+    values["usage"] = values["usage"] and Usage(*values["usage"])
+    values["token_logprobs"] = tuple(
+        TokenLogprobs(token, start, tuple((text, logprob) for text, logprob in others))
+        for token, start, others in values["token_logprobs"]
+    )
     return Completion(id="", **values)

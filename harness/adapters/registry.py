@@ -13,6 +13,7 @@ ADAPTERS: dict[str, str] = {
     "transformers": "harness.adapters.transformers:TransformersAdapter",
     "replay": "harness.adapters.replay:ReplayAdapter",
     "openai": "harness.adapters.openai:OpenAIAdapter",
+    "embedding-judge": "harness.adapters.embedding_judge:EmbeddingJudgeAdapter",
 }
 """`adapter:` of a model card -> module:Class, imported when a model of that kind is opened."""
 

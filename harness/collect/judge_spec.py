@@ -2,30 +2,101 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, model_validator
 
 from harness.collect.specs import FileSpec, Name, Spec
 
+ScaleName = Literal["weighted", "mean", "yesno_score"]
+
 
 class Criterion(Spec):
-    """One line of a rubric."""
+    """One line of a rubric: a whole number from ``min`` to ``max``, or yes/no (``kind: yesno``)."""
 
     name: Name
+    kind: Literal["score", "yesno", "claims"] = Field(
+        "score",
+        description="score: min..max; yesno: 1 or 0; claims: a list of {claim, supported}, whose "
+        "share of supported ones is the score",
+    )
     weight: float = Field(1.0, gt=0)
     min: int = 0
     max: int = Field(100)
     description: str = ""
 
 
+class Calibration(Spec):
+    """What a gate may ask of a judge's agreement with people."""
+
+    labels: str | None = Field(None, description="JSON lines of human labels beside this spec")
+    min_kappa: float | None = Field(None, ge=-1, le=1)
+    max_age_days: int | None = Field(None, gt=0)
+
+
+class JudgeLimits(Spec):
+    """What makes a judge's word count."""
+
+    max_judge_error_rate: float = Field(0.02, ge=0, le=1, description="above it, a gate fails")
+    canary_ceiling: float = Field(0.2, ge=0, le=1, description="highest value a canary may get")
+    length_correlation: float = Field(0.3, gt=0, le=1, description="|Spearman| that is warned of")
+    min_captured_mass: float = Field(0.8, ge=0, le=1)
+    same_family: Literal["badge", "error"] = "badge"
+    irrelevant_below: float = Field(
+        0.25, ge=0, le=1, description="share of a 'relevance' criterion that counts as irrelevant"
+    )
+
+
 class JudgeSpec(FileSpec):
-    """A judge: a model card, a rubric template, criteria with weights."""
+    """A judge: model cards, a rubric template, criteria with weights."""
 
     judge: Name
     version: int = Field(ge=1)
     description: str = ""
-    model: str
+    licence: str | None = None
+    model: str = Field(description="the model card that judges; any adapter can serve it")
+    panel: tuple[str, ...] = Field((), description="further model cards that judge as well")
+    quorum: int | None = Field(None, ge=1, description="verdicts of a panel needed; default: most")
+    aggregate: Literal["mean", "median", "majority"] = "mean"
     template: str = Field(description="Jinja file beside this spec")
-    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    scale: ScaleName = Field(
+        "weighted",
+        description="weighted: sum of the scores, each at most its max, to 100; mean: mean of the "
+        "scores; yesno_score: a yes/no and a score that must agree",
+    )
+    criteria: tuple[Criterion, ...] = ()
     needs_reference: bool = True
+    pairwise: bool = Field(False, description="compares two models' answers, in both orders")
     temperature: float = Field(0.0, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_new_tokens: int = Field(1024, gt=0)
+    seed: int = 0
     repeats: int = Field(1, gt=0)
+    logprobs: Literal["off", "auto", "require"] = "off"
+    reasks: int = Field(2, ge=0, le=5, description="of a reply that cannot be read")
+    calibration: Calibration = Calibration()
+    limits: JudgeLimits = JudgeLimits()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All model cards that judge, the first one first, each once."""
+        return tuple(dict.fromkeys((self.model, *self.panel)))
+
+    @model_validator(mode="after")
+    def _criteria_fit_the_scale(self) -> JudgeSpec:
+        if self.pairwise:
+            if self.criteria:
+                raise ValueError("a pairwise judge prefers an answer; it has no 'criteria'")
+            return self
+        if not self.criteria:
+            raise ValueError("'criteria' are missing")
+        names = [criterion.name for criterion in self.criteria]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"criterion '{twice[0]}' stands there twice")
+        if any(criterion.min >= criterion.max for criterion in self.criteria):
+            raise ValueError("'min' of a criterion must be below its 'max'")
+        if self.scale == "yesno_score":
+            kinds = sorted(criterion.kind for criterion in self.criteria)
+            if kinds != ["score", "yesno"]:
+                raise ValueError("scale yesno_score needs one criterion of kind yesno and one score")
+        return self

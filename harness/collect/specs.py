@@ -221,6 +221,9 @@ class ModelBase(FileSpec):
     licence: str | None = None
     tags: tuple[str, ...] = ()
     baseline: str | None = Field(None, description="the model this one is compared with")
+    family: str | None = Field(
+        None, description="who made the base (llama, qwen, gpt): no judge of one's own family"
+    )
 
 
 class TransformersModel(ModelBase):
@@ -248,6 +251,14 @@ class ReplayModel(ModelBase):
     completions: str = Field(description="one .jsonl, or with {task} in it one file a task")
 
 
+class Price(Spec):
+    """US dollars for a million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached_input: float | None = Field(None, ge=0, description="default: as input")
+
+
 class OpenAIModel(ModelBase):
     """A model behind an OpenAI-compatible server: OpenAI, Groq, vLLM, llama.cpp, Ollama, ..."""
 
@@ -264,9 +275,20 @@ class OpenAIModel(ModelBase):
         "is sent unless this is given",
     )
     api: Literal["chat", "completions"] = "chat"
-    max_concurrency: int = Field(8, gt=0, description="requests in flight at once")
+    replicas: tuple[str, ...] = Field(
+        (), description="further base_urls that serve the same model; the least busy is asked"
+    )
+    max_concurrency: int = Field(8, gt=0, description="requests in flight at once, a replica")
+    requests_per_minute: float | None = Field(None, gt=0)
+    tokens_per_minute: float | None = Field(None, gt=0, description="prompt and answer together")
     timeout_s: float = Field(120, gt=0, description="for one attempt, from sending to last byte")
+    deadline_s: float = Field(600, gt=0, description="for one request, all attempts and waits")
     max_retries: int = Field(5, ge=0, description="of 408, 409, 429, 5xx and broken connections")
+    structured: Literal["auto", "schema", "json", "off"] = Field(
+        "auto", description="how a reply's form is asked for; auto: schema, then json, then off"
+    )
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    price: Price | None = Field(None, description="in place of the price table's")
 
     @property
     def key_variable(self) -> str | None:
@@ -275,11 +297,19 @@ class OpenAIModel(ModelBase):
         return self.api_key_env if named else None
 
 
-ModelSpec = TransformersModel | ReplayModel | OpenAIModel
+class EmbeddingJudgeModel(ModelBase):
+    """Fills a judge's form from sentence embeddings; not a language model."""
+
+    adapter: Literal["embedding-judge"]
+    encoder: str | None = Field(None, description="as a score's `encoder`; default: the same")
+
+
+ModelSpec = TransformersModel | ReplayModel | OpenAIModel | EmbeddingJudgeModel
 MODEL_KINDS: dict[str, type[ModelBase]] = {
     "transformers": TransformersModel,
     "replay": ReplayModel,
     "openai": OpenAIModel,
+    "embedding-judge": EmbeddingJudgeModel,
 }
 
 

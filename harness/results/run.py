@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from harness.records import Completion, Sample, Score
+from harness.records import Completion, Sample, Score, Verdict
 from harness.scorers.base import Kind
 
 Aggregate = Literal["mean", "bleu", "chrf", "perplexity"]
@@ -63,6 +63,17 @@ class CompletionRow:
     continuations: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """One verdict, with the sample and the epoch of the completion that was judged."""
+
+    sample: str
+    epoch: int
+    judge_version: int
+    template_hash: str
+    verdict: Verdict
+
+
 @dataclass(frozen=True)
 class CellResult:
     """All answers and scores of one cell (task x model x variant).
@@ -86,6 +97,7 @@ class CellResult:
     scorers: Sequence[ScorerInfo]
     split: str = "test"
     data_hash: str = ""
+    verdicts: Sequence[VerdictRow] = ()
 
     def __post_init__(self) -> None:
         for info in self.scorers:

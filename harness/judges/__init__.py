@@ -1,0 +1,1 @@
+"""Completion to verdict: render, ask, read, weigh, combine; and how far a judge can be trusted."""

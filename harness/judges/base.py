@@ -1,0 +1,22 @@
+"""What judges speak of: the material that is judged, and why a reply could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.errors import HarnessError
+
+
+class Unreadable(HarnessError):
+    """A judge's reply that holds no valid verdict; the message is one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What one call of a judge is about. ``answer_b`` is the second answer of a pairwise call."""
+
+    question: str
+    reference: str | None
+    answer: str
+    answer_b: str | None = None
+    media: tuple[str, ...] = ()
