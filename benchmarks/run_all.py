@@ -1,6 +1,6 @@
 """`make bench`: every number of RESULTS.md, ours and the peer's in one run on one machine.
 
-    python benchmarks/run_all.py [NAME ...]      # generate choices loras cached start rouge demo
+    python benchmarks/run_all.py [generate choices loras cached start rouge judge demo]
 
 Ours is always the whole product: `harness run` as a process, with collection, scoring and Parquet.
 Peer and ours take turns; of each pair the better of REPEATS runs is kept, so that a busy moment
@@ -17,32 +17,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 import models  # noqa: E402
+from bench_judge import judged  # noqa: E402
 from peer import PEER, Peer, install  # noqa: E402
 from process import Measured, measure  # noqa: E402
+from table import Row, table  # noqa: E402
 
 HOME = ROOT / ".benchmarks"
 REPEATS = int(os.environ.get("BENCH_REPEATS", "2"))
 COUNT = int(os.environ.get("BENCH_COUNT", "512"))
 NEW_TOKENS = int(os.environ.get("BENCH_NEW_TOKENS", "64"))
 HARNESS = [sys.executable, "-m", "harness"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    what: str
-    ours: str
-    peer: str
-    ratio: str
-    target: str
-    met: bool
 
 
 GEN = """\
@@ -266,6 +255,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "cached": cached,
     "start": start,
     "rouge": rouge,
+    "judge": lambda _: judged(),
     "demo": demo,
 }
 
@@ -278,19 +268,6 @@ def machine() -> str:
         lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         name = lines[0].partition(":")[2].strip() if lines else name
     return f"{os.cpu_count()} x {name}, Python {platform.python_version()}"
-
-
-def table(rows: list[Row]) -> str:
-    """Markdown."""
-    lines = [
-        "| what | ours | peer | ratio | target | met |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
-        met = "yes" if row.met else "**no**"
-        cells = (row.what, row.ours, row.peer, row.ratio, row.target, met)
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def main(names: list[str]) -> int:

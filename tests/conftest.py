@@ -6,11 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from faultserver import FaultServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -113,3 +117,13 @@ def invoke(
         return code, out, err
 
     return call
+
+
+@pytest.fixture
+def fault_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
+    """A running server that fails as the test says; see tests/faultserver.py."""
+    from faultserver import FaultServer
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with FaultServer() as running:
+        yield running

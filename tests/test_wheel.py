@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("tasks", "adapters", "finetune")
+FOLDERS = ("tasks", "judges", "adapters", "finetune")
 
 
 @pytest.fixture(scope="module")

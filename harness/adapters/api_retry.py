@@ -1,20 +1,23 @@
 """What an API's failures mean: ask again, give up this request, or stop the run.
 
-408, 409, 429, 5xx, time-outs and broken connections pass; 401, 403, 404 and a spent quota fail
-every request alike; anything else is about this one request.
+408, 409, 429, 5xx, time-outs and broken connections pass; 401, 403, 404, redirections and a spent
+quota fail every request alike; anything else is about this one request. A reply with status 200
+that was read whole has been paid for: whatever it says, it is never asked for again.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
 
 PASSING = frozenset({408, 409, 429})
-FATAL = frozenset({401, 403, 404})
+FATAL = frozenset({301, 302, 303, 307, 308, 401, 403, 404})
+REFUSES_FORM = frozenset({400, 422})  # what a server says to a parameter that it does not know
 FIRST_DELAY, MAX_DELAY, MAX_RETRY_AFTER = 0.5, 30.0, 120.0  # seconds
+FORM_WORDS = ("response_format", "json_schema", "json_object", "json schema", "structured output")
+LOGPROB_WORDS = ("logprob",)
 
 
 class UnreadableReply(Exception):
@@ -26,7 +29,9 @@ class Failure:
     """One failed attempt.
 
     ``passing``: it may go well another time. ``fatal``: it will go wrong for every request.
-    ``unreachable``: no connection could be made. ``retry_after``: seconds the server asks for.
+    ``unreachable``: no connection could be made. ``limited``: the server wants fewer requests.
+    ``about_form`` and ``about_logprobs``: the server names what it cannot do; ``bad_request``: it
+    may mean them. ``retry_after``: seconds the server asks for.
     """
 
     what: str
@@ -34,23 +39,29 @@ class Failure:
     passing: bool = False
     fatal: bool = False
     unreachable: bool = False
+    limited: bool = False
     too_long: bool = False
+    bad_request: bool = False
+    about_form: bool = False
+    about_logprobs: bool = False
     retry_after: float | None = None
 
 
 def classify(error: Exception) -> Failure | None:
     """The meaning of an exception of the client; None if it is a bug of ours."""
+    import aiohttp
+    import httpx2
     import openai
 
     if isinstance(error, openai.APIStatusError):
         return _of_status(error.status_code, error.code, _message(error), error.response.headers)
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, UnreadableReply | httpx2.DecodingError):
+        return Failure(f"unreadable reply: {error}", "unreadable reply")
+    broken = openai.APIConnectionError | httpx2.TransportError | aiohttp.ClientError
+    if isinstance(error, broken):
         return _of_connection(error)
     if isinstance(error, TimeoutError):
         return Failure("no answer in time", "timeout", passing=True)
-    unreadable = UnreadableReply | json.JSONDecodeError | UnicodeDecodeError | openai.APIError
-    if isinstance(error, unreadable):
-        return Failure(f"unreadable reply: {error}", "unreadable reply", passing=True)
     return None
 
 
@@ -74,7 +85,7 @@ def seconds_to_wait(text: str | None, now: float) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(text).timestamp() - now
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
@@ -82,13 +93,21 @@ def seconds_to_wait(text: str | None, now: float) -> float | None:
 def _of_status(status: int, code: str | None, message: str, headers: object) -> Failure:
     get = getattr(headers, "get", dict[str, str]().get)
     spent = code == "insufficient_quota"
+    words = message.lower()
+    asked = seconds_to_wait(get("retry-after-ms"), 0)
+    passing = (status in PASSING or status >= 500) and not spent
     return Failure(
         what=f"HTTP {status}: {message}",
         kind=f"HTTP {status}",
-        passing=(status in PASSING or status >= 500) and not spent,
+        passing=passing,
         fatal=status in FATAL or spent,
+        limited=status == 429 and passing,
         too_long=code == "context_length_exceeded",
-        retry_after=seconds_to_wait(get("retry-after"), time()),
+        bad_request=status in REFUSES_FORM,
+        # llama-cpp-python says 500 to a form it does not know
+        about_form=status >= 400 and any(word in words for word in FORM_WORDS),
+        about_logprobs=status >= 400 and any(word in words for word in LOGPROB_WORDS),
+        retry_after=seconds_to_wait(get("retry-after"), time()) if asked is None else asked / 1e3,
     )
 
 
@@ -106,6 +125,7 @@ def _of_connection(error: Exception) -> Failure:
         causes.append(causes[-1].__cause__)
     reason = str(causes[-1]) or type(causes[-1]).__name__
     # by aiohttp's own error: the client above it calls a refused connection a time-out
-    unreachable = any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes)
+    refused = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
+    unreachable = any(isinstance(cause, refused) for cause in causes)
     kind = "no connection" if unreachable else "broken connection"
     return Failure(f"{kind}: {reason}", kind, passing=True, unreachable=unreachable)

@@ -66,7 +66,8 @@ def request_key(fingerprint: str, request: Request) -> bytes:
     )
     parts = [KEY_VERSION, fingerprint, request.output_type, prompt, request.continuations]
     parts += [_settings_text(request.settings), request.media, request.epoch]
-    parts += [astuple(request.form) if request.form else None]
+    form = request.form  # by hand: `astuple` copies deeply, which is most of a key's time
+    parts += [(form.name, form.schema, form.top_logprobs) if form else None]
     return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
@@ -83,10 +84,11 @@ class Cache:
 
     Raises StoreError if the file cannot be opened and Interrupted if the disk is full: what was
     committed before stays. ``read_only`` makes and changes no file, for a project that may not be
-    written: what is there can be read, nothing can be put.
+    written: what is there can be read, nothing can be put. A connection serves the thread that
+    opened it; ``checked`` says that another one has looked for damage already.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, checked: bool = False) -> None:
         self.path, self._read_only = path, read_only
         try:
             self._db = _open_only(path) if read_only else _open(path)
@@ -94,7 +96,7 @@ class Cache:
             raise StoreError(f"cannot open the cache {path}: {error}") from None
         try:
             self._set_up()
-            damage = self._damage()
+            damage = "" if checked else self._damage()
         except sqlite3.Error as error:
             self._db.close()
             hint = "; delete the file to go on" if "malformed" in str(error) else ""
@@ -173,6 +175,10 @@ class Cache:
             self._db.execute("VACUUM")  # writes the small new file into the WAL ...
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # ... which shrinks both
         return gone
+
+    def again(self) -> Cache:
+        """Another connection to the same file, for the thread that calls this."""
+        return Cache(self.path, read_only=self._read_only, checked=True)
 
     def close(self) -> None:
         """Close the file; what was put is committed already."""
@@ -272,15 +278,21 @@ class CachedAdapter:
     """An adapter that asks only for what the cache does not know.
 
     Requests with the same key are asked once: what determines the reply is equal, so the reply is.
-    ``fresh`` reads nothing and still remembers. An adapter whose replies depend on a request's id
-    (``by_id``: recorded answers) is asked as it is: its replies do not belong to a prompt.
+    ``fresh`` reads nothing but what it asked itself, and still remembers. An adapter whose replies
+    depend on a request's id (``by_id``: recorded answers) is asked as it is: its replies do not
+    belong to a prompt.
     """
 
     def __init__(self, inner: Adapter, cache: Cache, *, fresh: bool = False) -> None:
         self.inner, self._cache, self._fresh = inner, cache, fresh
         self._by_id = bool(getattr(inner, "by_id", False))
+        self._own: set[bytes] = set()  # keys of what was asked here, which is fresh
         self.hits: set[str] = set()
         """Ids of the requests that were answered from memory."""
+        self.keys: dict[str, bytes] = {}
+        """Keys, by id, of the requests that were asked last."""
+        self.shared: set[str] = set()
+        """Ids of those that asked the same as another one just now, and cost nothing more."""
 
     def fingerprint(self, model: ModelSpec) -> str:
         """As the inner adapter's."""
@@ -304,6 +316,15 @@ class CachedAdapter:
         known = {} if self._fresh else self._cache.get(list(first))
         return [request for key, request in first.items() if key not in known]
 
+    def known(self, model: ModelSpec, requests: Sequence[Request]) -> dict[str, Completion]:
+        """The answers, by request id, that need not be asked for."""
+        if self._by_id or self._fresh:
+            return {}
+        keys = self._keys(model, requests)
+        found = self._cache.get(list(dict.fromkeys(keys)))
+        pairs = zip(keys, requests, strict=True)
+        return {r.id: replace(found[key], id=r.id) for key, r in pairs if key in found}
+
     def complete(
         self, model: ModelSpec, requests: Sequence[Request]
     ) -> Iterator[Sequence[Completion]]:
@@ -312,7 +333,8 @@ class CachedAdapter:
             yield from self.inner.complete(model, requests)
             return
         keys = self._keys(model, requests)
-        known = {} if self._fresh else self._cache.get(list(dict.fromkeys(keys)))
+        self.keys = {request.id: key for request, key in zip(requests, keys, strict=True)}
+        known = self._cache.get([key for key in dict.fromkeys(keys) if self._may_read(key)])
         asking: dict[bytes, list[Request]] = {}
         answered: list[Completion] = []
         for key, request in zip(keys, requests, strict=True):
@@ -328,11 +350,16 @@ class CachedAdapter:
             return
         for batch in self.inner.complete(model, [same[0] for same in asking.values()]):
             self._cache.put({first[done.id][0]: done for done in batch})
+            self._own.update(first[done.id][0] for done in batch)
+            self.shared.update(r.id for done in batch for r in first[done.id][1][1:])
             yield [replace(done, id=r.id) for done in batch for r in first[done.id][1]]
 
     def close(self) -> None:
         """Close the inner adapter; the cache belongs to the run."""
         self.inner.close()
+
+    def _may_read(self, key: bytes) -> bool:
+        return not self._fresh or key in self._own
 
     def _keys(self, model: ModelSpec, requests: Sequence[Request]) -> list[bytes]:
         fingerprint = self.inner.fingerprint(model)

@@ -18,6 +18,7 @@ COMMANDS = {
     "run": ("harness.cli.run:run", "Run tasks on models and store the results."),
     "show": ("harness.cli.show:show", "Show a run: metrics, intervals, the worst samples."),
     "compare": ("harness.cli.compare:compare", "Compare runs or models, paired by sample."),
+    "judge": ("harness.cli.judge:judge", "Judge a finished run; calibrate and test judges."),
     "finetune": ("harness.cli.finetune:finetune", "Train a LoRA by a recipe."),
     "cache": ("harness.cli.cache:cache", "What is remembered: statistics, pruning."),
     "new": ("harness.cli.new:new", "Write a starter: a task, model card, judge or recipe."),

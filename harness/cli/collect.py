@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import click
 
+from harness.collect.appoint import appoint
 from harness.collect.library import Project
 from harness.collect.plan import Cell, make_plan, task_id
 from harness.collect.selection import select
@@ -79,6 +80,8 @@ def _collect(arguments: CollectArguments) -> ExitCode:
     cells = select(
         planned if errors else collected.wanted(planned), arguments.keyword, arguments.tags
     )
+    if arguments.selection:
+        errors += _judges(collected, project)
     if arguments.data:
         errors += check_data([cell.task for cell in cells] or collected.tasks)
     others = _others(collected) if arguments.selection else ()
@@ -101,6 +104,16 @@ def _models(
     if names:
         return [project.get_model(name) for name in dict.fromkeys(names)], ()
     return default_models(collected, project)
+
+
+def _judges(collected: Collected, project: Project) -> Sequence[HarnessError]:
+    """What is wrong with the judges that the tasks name, and with the models these name."""
+    try:
+        appoint(collected.tasks, project)
+    except CollectError as error:
+        known = {str(each) for each in collected.errors}
+        return [each for each in error.errors if str(each) not in known]
+    return ()
 
 
 def _others(collected: Collected) -> tuple[FileSpec, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from harness.records import Completion
+from harness.records import Completion, Verdict
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -70,12 +70,41 @@ class Meter:
         return f"{seconds // 60}:{seconds % 60:02d}"
 
 
+class JudgeMeter:
+    """Counts of one judge."""
+
+    def __init__(self, judge: str, total: int) -> None:
+        self.judge, self.total = judge, total
+        self.done = self.cached = self.failed = 0
+        self.paid = 0.0
+
+    def add(self, verdict: Verdict) -> None:
+        """Count a verdict."""
+        self.done += 1
+        self.cached += verdict.cached
+        self.failed += verdict.status == "error"
+        self.paid += 0.0 if verdict.cached else verdict.cost_usd or 0.0
+
+    def words(self) -> str:
+        """The state, without the numbers that a bar shows."""
+        parts = [f"{self.cached} from the cache"] if self.cached else []
+        parts += [f"{self.failed} judge errors"] if self.failed else []
+        parts += [f"{self.paid:.4f} USD"] if self.paid else []
+        return ", ".join(parts)
+
+    def line(self) -> str:
+        """The state as one line."""
+        head = f"judge {self.judge}: {self.done}/{self.total} verdicts"
+        return ", ".join(filter(None, [head, self.words()]))
+
+
 class QuietProgress:
     """A line now and then, and one at the end of each model; to stderr."""
 
     def __init__(self) -> None:
         self._meter = Meter("", 0)
-        self._last = 0.0
+        self._judges: dict[str, JudgeMeter] = {}
+        self._last = time.monotonic()
 
     def start(self, model: str, total: int) -> None:
         """A model begins."""
@@ -91,6 +120,21 @@ class QuietProgress:
     def finish(self, notes: Sequence[str]) -> None:
         """The model's last line."""
         click.echo(self._meter.line(), err=True)
+        for note in notes:
+            click.echo(f"  note: {note}", err=True)
+
+    def judged(self, judge: str, verdict: Verdict, total: int) -> None:
+        """Count; speak if the last word was long ago."""
+        meter = self._judges.setdefault(judge, JudgeMeter(judge, total))
+        meter.add(verdict)
+        if time.monotonic() - self._last > QUIET_SECONDS and meter.done < meter.total:
+            self._last = time.monotonic()
+            click.echo(meter.line(), err=True)
+
+    def judges_done(self, notes: Sequence[str]) -> None:
+        """The judges' last lines."""
+        for meter in self._judges.values():
+            click.echo(meter.line(), err=True)
         for note in notes:
             click.echo(f"  note: {note}", err=True)
 
@@ -115,6 +159,7 @@ class LiveProgress:
         )
         self._bar.start()
         self._meter = Meter("", 0)
+        self._judges: dict[str, tuple[JudgeMeter, TaskID]] = {}
         self._task: TaskID | None = None
 
     def start(self, model: str, total: int) -> None:
@@ -146,6 +191,24 @@ class LiveProgress:
         for note in notes:
             self._bar.console.print(f"  note: {escape(note)}")
 
+    def judged(self, judge: str, verdict: Verdict, total: int) -> None:
+        """Move the judge's bar."""
+        from rich.markup import escape
+
+        if judge not in self._judges:
+            task = self._bar.add_task(f"judge {escape(judge)}", total=total, rates="", left="")
+            self._judges[judge] = (JudgeMeter(judge, total), task)
+        meter, task = self._judges[judge]
+        meter.add(verdict)
+        self._bar.update(task, completed=meter.done, rates=meter.words())
+
+    def judges_done(self, notes: Sequence[str]) -> None:
+        """What is to be said about the judges."""
+        from rich.markup import escape
+
+        for note in notes:
+            self._bar.console.print(f"  note: {escape(note)}")
+
     def close(self) -> None:
         """Give the terminal back."""
         self._bar.stop()
@@ -157,6 +220,8 @@ class ClosableProgress(Protocol):
     def start(self, model: str, total: int) -> None: ...
     def advance(self, batch: Sequence[Completion], cached: bool) -> None: ...
     def finish(self, notes: Sequence[str]) -> None: ...
+    def judged(self, judge: str, verdict: Verdict, total: int) -> None: ...
+    def judges_done(self, notes: Sequence[str]) -> None: ...
     def close(self) -> None: ...
 
 

@@ -26,6 +26,8 @@ class RunArguments:
     cache: Path | None
     allow_code: bool
     allow_outside: bool
+    judge_model: str
+    max_cost: float | None
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -43,6 +45,10 @@ class RunArguments:
     "--dry-run", is_flag=True, help="Show a prompt of each task, count tokens, ask no one."
 )
 @click.option("--fresh", is_flag=True, help="Ask again what the cache already knows.")
+@click.option(
+    "--judge-model", default="", metavar="NAME,...", help="Who judges, whatever the judges say."
+)
+@click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum.")
 @click.option("--runs", type=click.Path(path_type=Path), help="Where runs go (runs/).")
 @click.option("--cache", type=click.Path(path_type=Path), help="Cache file.")
 @click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards.")
@@ -50,9 +56,12 @@ class RunArguments:
 def run(**arguments: object) -> int:
     """Run TASKs (names, files, folders or node ids) on models and store the results.
 
+    Judges that a task names begin while later samples are still being answered. Several names
+    after --judge-model are a panel. What --max-cost does not allow is a judge error.
+
     Killed or interrupted, the same command goes on where it stopped. Exit code 0: every sample
-    was answered; 1: some failed; 2: interrupted; 4: a mistake in a spec, in data or in a model
-    card; 5: nothing was selected.
+    was answered and judged; 1: some were not; 2: interrupted; 4: a mistake in a spec, in data or
+    in a model card; 5: nothing was selected.
     """
     from harness.cli.session import execute
 

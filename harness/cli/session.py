@@ -11,8 +11,10 @@ from pathlib import Path
 import click
 
 from harness.adapters.cache import Cache
+from harness.cli.bench import judge_error_lines, make_judges, models_named, say_forecast
 from harness.cli.progress import ClosableProgress, make_progress
 from harness.cli.run import RunArguments
+from harness.collect.appoint import appoint
 from harness.collect.library import Project
 from harness.collect.plan import Cell, make_plan
 from harness.collect.selection import select
@@ -26,7 +28,10 @@ from harness.errors import (
     SelectionError,
     StoreError,
 )
-from harness.results.run import Run
+from harness.judges.budget import Budget
+from harness.results.run import JUDGE_ERROR, Run
+from harness.runner.cases import cases_of
+from harness.runner.forecast import forecast, guess_answers
 from harness.runner.generate import Memory, by_base
 from harness.runner.pipeline import Options, run
 from harness.runner.work import Asking, Work, make_work
@@ -38,6 +43,9 @@ def execute(arguments: RunArguments) -> ExitCode:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     project = Project.here(allow_outside=arguments.allow_outside)
     cells = _plan(arguments, project)
+    budget = Budget(arguments.max_cost)
+    named = models_named(arguments.judge_model, project)
+    judges = make_judges(appoint((cell.task for cell in cells), project, named), project)
     runs = project.root / "runs" if arguments.runs is None else arguments.runs
     if runs == Path(""):
         raise StoreError("--runs is empty: name a folder")
@@ -47,10 +55,10 @@ def execute(arguments: RunArguments) -> ExitCode:
     asking = Asking(arguments.limit, arguments.epochs, arguments.seed)
     try:
         if arguments.dry_run:
-            return _say_what_would_run(make_work(cells, asking), memory)
-        _check_writable(runs)
-        works = make_work(cells, asking)
-        options = Options(memory, project.root, arguments.seed or 0, _words(arguments))
+            return _say_what_would_run(make_work(cells, asking, judges), memory)
+        check_writable(runs)
+        works = make_work(cells, asking, judges)
+        options = Options(memory, project.root, arguments.seed or 0, _words(arguments), budget)
         return _run(works, options, runs)
     finally:
         cache.close()
@@ -127,8 +135,9 @@ def _verdict(done: Run, folder: Path) -> ExitCode:
         if row.completion.failed
     )
     unscored = _unscored(done)
-    shown = _near(folder)
-    if not failures and not unscored:
+    unjudged = judge_error_lines(done.cells)
+    shown = near(folder)
+    if not failures and not unscored and not unjudged:
         click.echo(f"run {shown}")
         return ExitCode.OK
     total = sum(len(cell.completions) for cell in done.cells)
@@ -144,6 +153,8 @@ def _verdict(done: Run, folder: Path) -> ExitCode:
             click.echo(f"  {line}")
         if len(unscored) > 3:
             click.echo(f"  and {len(unscored) - 3} more")
+    if unjudged:
+        click.echo("\n".join([f"run {shown}: not all answers were judged", *unjudged]))
     return ExitCode.FAILED
 
 
@@ -155,6 +166,7 @@ def _unscored(done: Run) -> list[str]:
         for scores in cell.scores.values()
         for row, score in zip(cell.completions, scores, strict=True)
         if score.status == "error" and not row.completion.failed
+        if not (score.explanation or "").startswith(JUDGE_ERROR)
     ]
 
 
@@ -189,13 +201,15 @@ def _say_what_would_run(works: list[Work], memory: Memory) -> ExitCode:
     names = ["task", "model", "requests", "to ask", "tokens in", "tokens out, at most"]
     right = ("left", "left", "right", "right", "right", "right")
     click.echo(tabulate(rows, names, colalign=right, disable_numparse=True))
+    if not errors and any(work.judges for work in works):
+        say_forecast(forecast(cases_of(works), guess_answers(works, memory), memory))
     click.echo("dry run: nothing was asked")
     for line in errors:
         click.echo(line, err=True)
     return ExitCode.USAGE_ERROR if errors else ExitCode.OK
 
 
-def _check_writable(runs: Path) -> None:
+def check_writable(runs: Path) -> None:
     """Before hours are spent: can the run be stored at all?"""
     probe = runs / f".probe-{os.getpid()}"
     try:
@@ -217,6 +231,8 @@ def _words(arguments: RunArguments) -> dict[str, str]:
         "epochs": str(arguments.epochs),
         "seed": str(arguments.seed if arguments.seed is not None else ""),
         "fresh": "yes" if arguments.fresh else "",
+        "judge_model": arguments.judge_model,
+        "max_cost": "" if arguments.max_cost is None else str(arguments.max_cost),
     }
     return {name: value for name, value in words.items() if value}
 
@@ -225,7 +241,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _near(path: Path) -> str:
+def near(path: Path) -> str:
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -165,8 +165,42 @@ def _judge_template(data: Data, path: Path) -> Iterator[Mistake]:
         yield Mistake(("template",), f"no such file: '{name}'{_near_file(file)}")
     else:
         text = file.read_text(encoding="utf-8", errors="replace")
-        for line, what in _template_faults(text):
-            yield Mistake(("template",), f"{name}, line {line}: {what}")
+        faults = _template_faults(text) or tuple(_judge_faults(text, data))
+        for line, what in faults:
+            place = f"{name}, line {line}" if line else name
+            yield Mistake(("template",), f"{place}: {what}")
+
+
+MADE_UP = "{}: <b>a & b</b>, \"c\"\n\n    second line, ünïcode 'd'."
+"""A text that most filters would change."""
+
+
+def _judge_faults(text: str, data: Data) -> Iterator[tuple[int, str]]:
+    """Render a judge's template with made-up material, which must be shown as it is.
+
+    The material is the data's that the judge will be given: a name beside it is undefined.
+    """
+    from harness.collect.judge_spec import Criterion
+    from harness.collect.templates import TemplateFault, compiled, rendered
+
+    names = ["answer_a", "answer_b"] if data.get("pairwise") is True else ["answer"]
+    names += ["reference"] if data.get("needs_reference", True) is True else []
+    material = {name: MADE_UP.format(name) for name in ("question", *names)}
+    given = data.get("criteria")
+    defaults = {key: field.default for key, field in Criterion.model_fields.items()}
+    criteria = [
+        {**defaults, **each}
+        for each in (given if isinstance(given, list) else ())
+        if isinstance(each, dict)
+    ]
+    try:
+        shown = rendered(compiled(text), {**material, "criteria": criteria})
+    except TemplateFault as fault:
+        yield fault.line, fault.what
+        return
+    for name, made_up in material.items():
+        if shown.count(made_up) != 1:
+            yield 0, f"'{name}' must be shown once and as it is: {{{{ {name} }}}}"
 
 
 # --------------------------------------------------------------------------- scores and gates

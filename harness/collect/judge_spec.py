@@ -93,10 +93,36 @@ class JudgeSpec(FileSpec):
         names = [criterion.name for criterion in self.criteria]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"criterion '{twice[0]}' stands there twice")
+        if alike := [
+            name for name in names if [_bare(other) for other in names].count(_bare(name)) > 1
+        ]:
+            raise ValueError(
+                f"criteria '{alike[0]}' and '{alike[1]}' are too alike to be told apart"
+            )
+        if "reasoning" in map(_bare, names):
+            raise ValueError("no criterion can be named 'reasoning', which every reply has")
+        if self.logprobs == "require" and not all(map(_one_digit, self.criteria)):
+            raise ValueError("'logprobs: require' needs scores within 0 to 9, each a single digit")
         if any(criterion.min >= criterion.max for criterion in self.criteria):
             raise ValueError("'min' of a criterion must be below its 'max'")
         if self.scale == "yesno_score":
             kinds = sorted(criterion.kind for criterion in self.criteria)
             if kinds != ["score", "yesno"]:
-                raise ValueError("scale yesno_score needs one criterion of kind yesno and one score")
+                raise ValueError("scale yesno_score needs one of kind yesno and one of kind score")
+        if self.scale == "weighted":
+            highest = sum(c.weight * (c.max if c.kind == "score" else 1) for c in self.criteria)
+            if abs(highest - 100) > 1e-6:
+                raise ValueError(
+                    f"scale weighted: highest scores times weights add up to {highest:g}, "
+                    "not to 100 (the other way is 'scale: mean')"
+                )
         return self
+
+
+def _bare(name: str) -> str:
+    """A name as a judge may misspell it: case and `-` for `_` make no difference."""
+    return name.casefold().replace("-", "_")
+
+
+def _one_digit(criterion: Criterion) -> bool:
+    return criterion.kind == "score" and criterion.min >= 0 and criterion.max <= 9

@@ -327,6 +327,8 @@ def _references(spec: FileSpec) -> Iterable[_Reference]:
         yield _Reference("model", spec.baseline, ("baseline",))
     elif isinstance(spec, JudgeSpec):
         yield _Reference("model", spec.model, ("model",))
+        for number, name in enumerate(spec.panel):
+            yield _Reference("model", name, ("panel", number))
     elif isinstance(spec, RecipeSpec):
         yield _Reference("model", spec.base, ("base",))
         yield _Reference("task", spec.task, ("task",))

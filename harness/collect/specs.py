@@ -257,6 +257,10 @@ class Price(Spec):
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached_input: float | None = Field(None, ge=0, description="default: as input")
+    request: float = Field(0.0, ge=0, description="dollars for each request, beside its tokens")
+
+
+Url = Annotated[str, Field(pattern=r"^https?://[^\s@/]+[^\s@]*$")]
 
 
 class OpenAIModel(ModelBase):
@@ -264,10 +268,8 @@ class OpenAIModel(ModelBase):
 
     adapter: Literal["openai"]
     base: str = Field(description="the name that the server knows the model by")
-    base_url: str | None = Field(
-        None,
-        pattern=r"^https?://[^\s@/]+[^\s@]*$",
-        description="default: OPENAI_BASE_URL, else https://api.openai.com/v1",
+    base_url: Url | None = Field(
+        None, description="default: OPENAI_BASE_URL, else https://api.openai.com/v1"
     )
     api_key_env: str | None = Field(
         "OPENAI_API_KEY",
@@ -275,12 +277,14 @@ class OpenAIModel(ModelBase):
         "is sent unless this is given",
     )
     api: Literal["chat", "completions"] = "chat"
-    replicas: tuple[str, ...] = Field(
+    replicas: tuple[Url, ...] = Field(
         (), description="further base_urls that serve the same model; the least busy is asked"
     )
     max_concurrency: int = Field(8, gt=0, description="requests in flight at once, a replica")
-    requests_per_minute: float | None = Field(None, gt=0)
-    tokens_per_minute: float | None = Field(None, gt=0, description="prompt and answer together")
+    requests_per_minute: float | None = Field(None, gt=0, description="of all replicas together")
+    tokens_per_minute: float | None = Field(
+        None, gt=0, description="prompt and answer, of all replicas together"
+    )
     timeout_s: float = Field(120, gt=0, description="for one attempt, from sending to last byte")
     deadline_s: float = Field(600, gt=0, description="for one request, all attempts and waits")
     max_retries: int = Field(5, ge=0, description="of 408, 409, 429, 5xx and broken connections")
@@ -289,6 +293,13 @@ class OpenAIModel(ModelBase):
     )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     price: Price | None = Field(None, description="in place of the price table's")
+
+    @model_validator(mode="after")
+    def _replicas_of_something(self) -> OpenAIModel:
+        # without it, the key of the default server would go to servers of the user's own
+        if self.replicas and self.base_url is None:
+            raise ValueError("'replicas' stand beside a 'base_url'")
+        return self
 
     @property
     def key_variable(self) -> str | None:

@@ -106,26 +106,33 @@ _JUDGE = """\
 judge: NAME
 version: 1                      # raise it whenever rubric, template or model change
 description: One line about what is judged.
-model: tiny-llama               # the model card that judges; any adapter can serve it
+model: embedding-judge          # the model card that judges; any adapter can serve it
+# panel: [gpt-4o-mini]          # further model cards that judge as well
 template: NAME.j2               # beside this file
-criteria:                       # each is scored from min to max; the total is weighted by us
-  - {name: correctness, weight: 0.7, max: 100, description: Is what it says true?}
-  - {name: clarity, weight: 0.3, max: 100, description: Can it be followed?}
+scale: weighted                 # the sum of the scores, which reach 100; or `mean`
+criteria:                       # the judge scores each from min (0) to max; we add up
+  - {name: correctness, max: 70, description: Is what it says true?}
+  - {name: clarity, max: 30, description: Can it be followed?}
 needs_reference: true           # the template shows the reference answer
+temperature: 0.0
+repeats: 1                      # above 1: the mean, and how far the verdicts spread
 """
 
 _JUDGE_TEMPLATE = """\
-You are a strict, fair examiner. Judge the answer by each criterion.
-
-Question: {{ input }}
-Reference answer: {{ target }}
-Answer to judge: {{ answer }}
-
-Criteria:
-{% for criterion in criteria -%}
+{# What is judged is put between marks by the harness, and the form of the reply is asked for. #}
+Judge the answer by these criteria:
+{% for criterion in criteria %}
 - {{ criterion.name }} ({{ criterion.min }} to {{ criterion.max }}): {{ criterion.description }}
-{% endfor %}
-Reply with one JSON object: a number for each criterion, and "reasoning" in one sentence.
+{%- endfor %}
+
+The question:
+{{ question }}
+
+A reference answer, which is right; an answer need not use its words:
+{{ reference }}
+
+The answer to judge:
+{{ answer }}
 """
 
 

@@ -234,7 +234,8 @@ def default_models(
 ) -> tuple[tuple[ModelSpec, ...], tuple[HarnessError, ...]]:
     """The models of a plan for which none were named, and what is wrong with the others' cards.
 
-    They are those collected; else those that the ids of cells name; else all that can be read.
+    They are those collected; else those that the ids of cells name; else all that can be read,
+    but for the embedding judge, which answers nothing.
     """
     if collected.models:
         return collected.models, ()
@@ -250,4 +251,5 @@ def default_models(
             wrong += error.errors
         except HarnessError as error:
             wrong.append(error)
-    return tuple(models), tuple(wrong)
+    candidates = [model for model in models if model.adapter != "embedding-judge"]
+    return tuple(candidates), tuple(wrong)

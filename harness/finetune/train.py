@@ -297,6 +297,8 @@ def _write_card(plan: TrainPlan) -> None:
     }
     if base.licence:
         card["licence"] = base.licence
+    if base.family:
+        card["family"] = base.family
     if base.chat_template:
         card["chat_template"] = base.chat_template
     text = f"# Written by `harness finetune {recipe.recipe}`.\n{dump(card)}"

@@ -55,6 +55,9 @@ class Comparison:
     verdict: str
     neutral: bool = False
     p_holm: float = 1.0
+    judge: str = ""
+    """The judge whose word the values are; empty for a metric."""
+    kappa: float | None = None
 
     @property
     def wins(self) -> int:
@@ -123,6 +126,8 @@ def compare_metric(a: Side, b: Side, pair: CellPair, metric: Metric) -> Comparis
         content=content,
         verdict=verdict(difference, content, metric.info, binary=binary),
         neutral=metric.info.neutral,
+        judge=metric.info.judge,
+        kappa=metric.info.kappa,
     )
 
 

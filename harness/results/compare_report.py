@@ -63,7 +63,8 @@ def _name(row: Comparison, columns: int) -> str:
     count = f"n={row.n}" + (f", {row.left_out} left out" if row.left_out else "")
     down = not row.higher_is_better and not row.neutral
     arrow = "\n(lower is better)" if down else "\n(no better side)" * row.neutral
-    return f"{wrap_name(row.metric, columns)}\n{count}{arrow}"
+    kappa = f"\nkappa {number(row.kappa)}" if row.judge else ""
+    return f"{wrap_name(row.metric, columns)}\n{count}{kappa}{arrow}"
 
 
 def _cells(row: Comparison) -> list[str]:
@@ -116,6 +117,8 @@ def _legend(rows: Sequence[Comparison]) -> list[str]:
             "'more' and 'fewer' are real in the same sense, of metrics that have no better side; "
             "W/T/L: pairs in which B has more, as much, less."
         )
+    if any(row.judge for row in rows):
+        notes.append("kappa: the judge's agreement with people; - if nobody has measured it.")
     if any(row.left_out for row in rows):
         failed = [f"{row.task} {_failed(row)}" for row in rows if row.left_out]
         notes.append(
@@ -169,6 +172,8 @@ def _record(row: Comparison) -> Record:
         "losses": row.losses,
         "verdict": row.verdict,
         "holds_after_holm": row.holds,
+        "judge": row.judge,
+        "kappa": row.kappa,
     }
 
 

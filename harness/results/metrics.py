@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.results import stats
 from harness.results.corpus import aggregate_of
-from harness.results.run import CellResult, MetricRow, ScorerInfo
+from harness.results.run import JUDGE_ERROR, CellResult, MetricRow, ScorerInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +84,13 @@ def cell_metrics(cell: CellResult, scorers: Sequence[ScorerInfo] | None = None) 
         )
         found = by_sample(columns)
         groups = [clusters.get(sample) for sample in found.ids]
-        rows.append(_row(cell, info, found, groups, len(truncated)))
+        row = _row(cell, info, found, groups, len(truncated))
+        unjudged = {
+            sample
+            for sample, score in zip(order, scores, strict=True)
+            if score.status == "error" and (score.explanation or "").startswith(JUDGE_ERROR)
+        }
+        rows.append(replace(row, n_judge_error=len(unjudged)))
     return rows
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.collect.suggest import known_or_near
 from harness.errors import SelectionError, StoreError
+from harness.results.judged import judge_lines
 from harness.results.manifest import CellRecord
 from harness.results.metrics import SampleScores, ScoreColumns, by_sample
 from harness.results.run import ScorerInfo
@@ -179,6 +180,7 @@ def _pair(
     notes = [f"{where}: MISMATCH allowed: {reason}" for reason in reasons]
     if not reasons and cell_a.task_hash != cell_b.task_hash:
         notes.append(f"{where}: the task differs (prompt or settings) though its version does not")
+    notes += judge_lines((a.run, cell_a), (b.run, cell_b), infos)
     clusters = _clusters(a, cell_a)
     metrics = [_align(info, scores_a[info.name], scores_b[info.name], clusters) for info in infos]
     return CellPair(cell_a, cell_b, metrics, notes)
@@ -231,13 +233,17 @@ def _mismatches(a: CellRecord, b: CellRecord, infos: Sequence[ScorerInfo]) -> li
     reasons = []
     if a.task_version != b.task_version:
         reasons.append(f"task versions {a.task_version} and {b.task_version}")
-    versions = {info.name: info.version for info in b.scorers}
-    reasons += [
-        f"versions {info.version} and {versions[info.name]} of {info.name}"
-        for info in infos
-        if info.version != versions[info.name]
-    ]
-    return reasons
+    others = {info.name: info for info in b.scorers}
+    for info in infos:
+        other = others[info.name]
+        if info.version != other.version:
+            reasons.append(f"versions {info.version} and {other.version} of {info.name}")
+        elif info.judged_by != other.judged_by:
+            who = f"{info.judged_by or 'nobody'} and {other.judged_by or 'nobody'}"
+            reasons.append(f"{info.judge or info.name} was judged by {who}")
+        elif info.template != other.template:
+            reasons.append(f"the templates of {info.judge} differ")
+    return list(dict.fromkeys(reasons))
 
 
 def _sample_mismatch(a: Sequence[str], b: Sequence[str]) -> list[str]:

@@ -135,7 +135,7 @@ def shorten(text: str, columns: int) -> str:
 
 
 def wrap_name(name: str, columns: int) -> str:
-    """A long name on several lines, broken before "[" or where it must be.
+    """A long name on several lines, broken before "[", after a space, or where it must be.
 
     All lines but the first are indented, so that they do not look like names of their own.
     """
@@ -147,8 +147,11 @@ def wrap_name(name: str, columns: int) -> str:
     for piece in (head, bracket + tail):
         while piece:
             size = columns - 2 * bool(lines)
-            lines.append(piece[:size])
-            piece = piece[size:]
+            part = piece[:size]
+            if len(piece) > size and " " in part:
+                part = part[: part.rindex(" ") + 1]
+            lines.append(part)
+            piece = piece[len(part) :]
     return CONTINUED.join(lines)
 
 

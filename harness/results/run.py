@@ -16,6 +16,8 @@ from harness.records import Completion, Sample, Score, Verdict
 from harness.scorers.base import Kind
 
 Aggregate = Literal["mean", "bleu", "chrf", "perplexity"]
+JUDGE_ERROR = "judge_error: "
+"""How the explanation of a score begins whose judge failed, and not the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,16 @@ class ScorerInfo:
     low: float | None = None
     high: float | None = None
     neutral: bool = False
+    judge: str = ""
+    """The judge whose word this is; empty for a metric, as are the following."""
+    judged_by: str = ""
+    """The model cards that judged, "a + b" for a panel."""
+    template: str = ""
+    """Hash of the judge's template and rubric."""
+    same_family: bool = False
+    """Whether one of those that judged shares its family with the model that answered."""
+    kappa: float | None = None
+    """The judge's agreement with people, if it was calibrated as it judged here."""
 
     @property
     def span(self) -> float | None:
@@ -148,7 +160,8 @@ class MetricRow:
 
     ``n`` samples stand in ``value``; ``n_error`` and ``n_skipped`` samples do not, so that
     n + n_error + n_skipped is the number of samples. ``n_truncated`` samples lost prompt tokens
-    (and may stand in any of the three). ``low`` and ``high`` are None where the data cannot say:
+    (and may stand in any of the three); of the ``n_error`` samples, ``n_judge_error`` were answered
+    and only have no valid verdict. ``low`` and ``high`` are None where the data cannot say:
     no sample, one sample, or no spread; ``method`` tells which.
     """
 
@@ -167,6 +180,7 @@ class MetricRow:
     control: float | None
     method: str
     higher_is_better: bool
+    n_judge_error: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.collect.suggest import did_you_mean, known_or_near
 from harness.errors import SelectionError
 from harness.records import LETTERS
 from harness.results.answers import Answered, Listing, answers, pick_worst, task_label
+from harness.results.judged import badge, judge_notes
 from harness.results.manifest import CellRecord
 from harness.results.render import (
+    CONTINUED,
     Record,
     Report,
     Table,
@@ -29,6 +31,8 @@ from harness.scorers.choice import ClassReport, Confusion, confusion, per_class
 from harness.scorers.overlap import NO_WORD
 
 SHORTEST_NAME = 28
+Infos = Mapping[tuple[str, str], ScorerInfo]
+"""(cell, metric) -> what is known of it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     """
     cells = _select(run, options)
     rows = [row for row in run.metrics() if _shown(row, cells, options)]
-    tables = _summary(rows, options.columns)
+    infos = _infos(cells)
+    tables = _summary(rows, infos, options.columns)
     classes: list[Record] = []
     listed: list[Record] = []
     for cell in cells:
@@ -71,17 +76,23 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     unknown = set(options.samples) - {str(one["sample"]) for one in listed}
     if unknown:
         raise SelectionError(_no_sample(run, cells, min(unknown)))
-    metrics = [_metric_record(row) for row in rows]
+    metrics = [_metric_record(row, infos) for row in rows]
     name = "samples" if options.samples else "worst"
     everything = {"metrics": metrics, "classes": classes, name: listed}
-    return Report(tables, everything, _notes(run, rows))
+    return Report(tables, everything, [*_notes(run, rows), *judge_notes(run, cells)])
 
 
 def summary(run: RunReader, columns: int = 100) -> Report:
     """The metrics of all cells alone: what `harness run` ends with."""
-    rows = run.metrics()
-    records = {"metrics": [_metric_record(row) for row in rows]}
-    return Report(_summary(rows, columns), records, _notes(run, rows))
+    rows, cells = run.metrics(), run.manifest.cells
+    infos = _infos(cells)
+    records = {"metrics": [_metric_record(row, infos) for row in rows]}
+    notes = [*_notes(run, rows), *judge_notes(run, cells)]
+    return Report(_summary(rows, infos, columns), records, notes)
+
+
+def _infos(cells: Sequence[CellRecord]) -> Infos:
+    return {(cell.cell, info.name): info for cell in cells for info in cell.scorers}
 
 
 # --------------------------------------------------------------------------- selection
@@ -151,33 +162,49 @@ def _no_sample(run: RunReader, cells: Sequence[CellRecord], name: str) -> str:
 # --------------------------------------------------------------------------- summary
 
 
-def _summary(rows: Sequence[MetricRow], room: int) -> list[Table]:
+def _summary(rows: Sequence[MetricRow], infos: Infos, room: int) -> list[Table]:
     """A table for each task and variant, models below each other."""
     groups: dict[tuple[str, str], list[MetricRow]] = {}
     for row in rows:
         groups.setdefault((row.task, row.variant), []).append(row)
     skipped = any(row.n_skipped for row in rows)
-    columns = ["model", "metric", "value", "95 % interval", "n", "errors"]
-    columns += ["skipped"] * skipped + ["truncated", "control"]
-    align = "ll" + "r" * (len(columns) - 2)
     tables = []
     for key, group in groups.items():
-        cells = _summary_rows(group, skipped)
-        space = max(columns_left(cells, columns, 1, room), SHORTEST_NAME)
+        judged = any(infos[row.cell, row.metric].judge for row in group)
+        columns = ["model", "metric", "value", "95 % interval", "n", "errors"]
+        columns += ["skipped"] * skipped
+        # a judge's names are long: what says nothing makes room for them
+        columns += ["truncated"] * (not judged or any(row.n_truncated for row in group))
+        columns += ["control"] * (not judged or any(row.control is not None for row in group))
+        columns += ["judge"] * judged
+        align = "ll" + "r" * (len(columns) - 2 - judged) + "l" * judged
+        cells = _summary_rows(group, infos, columns)
+        least = SHORTEST_NAME + len(CONTINUED) * judged
+        space = max(columns_left(cells, columns, 1, room), least)
         wrapped = [[row[0], wrap_name(row[1], space), *row[2:]] for row in cells]
         tables.append(Table(task_label(*key), columns, wrapped, align))
     return tables
 
 
-def _summary_rows(rows: Sequence[MetricRow], skipped: bool) -> list[list[str]]:
+def _summary_rows(
+    rows: Sequence[MetricRow], infos: Infos, columns: Sequence[str]
+) -> list[list[str]]:
     found, last = [], None
     for row in rows:
-        name = "" if row.model == last else wrap_name(row.model, 26)
+        cells = {
+            "model": "" if row.model == last else wrap_name(row.model, 26),
+            "metric": row.metric,
+            "value": number(row.value),
+            "95 % interval": interval(Interval(row.low, row.high, row.method)),
+            "n": str(row.n),
+            "errors": str(row.n_error - row.n_judge_error),
+            "skipped": str(row.n_skipped),
+            "truncated": str(row.n_truncated),
+            "control": "" if row.control is None else number(row.control),
+            "judge": badge(infos[row.cell, row.metric], row.n_judge_error),
+        }
         last = row.model
-        counts = [row.n, row.n_error, *([row.n_skipped] if skipped else []), row.n_truncated]
-        span = interval(Interval(row.low, row.high, row.method))
-        control = "" if row.control is None else number(row.control)
-        found.append([name, row.metric, number(row.value), span, *map(str, counts), control])
+        found.append([cells[name] for name in columns])
     return found
 
 
@@ -216,9 +243,13 @@ def _unread(run: RunReader, rows: Sequence[MetricRow]) -> list[str]:
     return [f"{name}: {count} times 0, {why}." for (name, why), count in counts.items()]
 
 
-def _metric_record(row: MetricRow) -> Record:
+def _metric_record(row: MetricRow, infos: Infos) -> Record:
     names = MetricRow.__dataclass_fields__
-    return {name: getattr(row, name) for name in names}
+    info = infos[row.cell, row.metric]
+    judge = ("judge", "judged_by", "template", "same_family", "kappa")
+    return {name: getattr(row, name) for name in names} | {
+        name: getattr(info, name) for name in judge
+    }
 
 
 # --------------------------------------------------------------------------- classes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -117,6 +117,7 @@ COLUMNS: dict[TableName, dict[str, str]] = {
         "control": "float64",
         "method": "dict",
         "higher_is_better": "bool",
+        "n_judge_error": "int32",
     },
     "profile": {
         "cell": "dict",
@@ -147,14 +148,17 @@ def make_tables(run: Run, metrics: Sequence[MetricRow]) -> dict[TableName, pa.Ta
         rows["samples"].append(_samples(cell, seen))
         rows["completions"].append(_completions(cell))
         rows["scores"] += [_scores(cell, info.name, info.version) for info in cell.scorers]
+        rows["verdicts"].append(_verdicts(cell))
     rows["metrics"].append(_records(metrics, MetricRow))
     rows["profile"].append(_records(run.profile, StageRow))
     return {name: _table(name, parts) for name, parts in rows.items()}
 
 
 def metric_rows(table: pa.Table) -> list[MetricRow]:
-    """The metrics table as records again."""
-    names = [field.name for field in fields(MetricRow)]
+    """The metrics table as records again; a column that an earlier version did not write has its
+    default."""
+    known = set(table.column_names)
+    names = [f.name for f in fields(MetricRow) if f.name in known or f.default is MISSING]
     return [MetricRow(**row) for row in table.select(names).to_pylist()]
 
 
@@ -263,6 +267,41 @@ def _scores(cell: CellResult, scorer: str, version: int) -> Columns:
         "answer": [text(score.answer) for score in scores],
         "detail": [score.detail for score in scores],
         "explanation": [text(score.explanation) for score in scores],
+    }
+
+
+def _verdicts(cell: CellResult) -> Columns:
+    rows = cell.verdicts
+    said = [row.verdict for row in rows]
+    return {
+        "cell": [cell.cell_id] * len(rows),
+        "sample": [text(row.sample) for row in rows],
+        "epoch": [row.epoch for row in rows],
+        "judge": [one.judge for one in said],
+        "judge_version": [row.judge_version for row in rows],
+        "template_hash": [row.template_hash for row in rows],
+        "judge_model": [one.model for one in said],
+        "repeat": [one.repeat for one in said],
+        "criteria": [[{"name": k, "value": v} for k, v in one.criteria.items()] for one in said],
+        "total": [one.total for one in said],
+        "value": [one.value for one in said],
+        "status": [one.status for one in said],
+        "reasoning": [text(one.reasoning) for one in said],
+        "raw": [text(one.raw) for one in said],
+        "mode": [one.mode for one in said],
+        "flags": [list(one.flags) for one in said],
+        "captured_mass": [one.captured_mass for one in said],
+        "error": [text(one.error) for one in said],
+        "prompt_tokens": [one.prompt_tokens for one in said],
+        "completion_tokens": [one.completion_tokens for one in said],
+        "cached_tokens": [one.usage.cached_tokens for one in said],
+        "reasoning_tokens": [one.usage.reasoning_tokens for one in said],
+        "attempts": [one.usage.attempts for one in said],
+        "served": [text(one.usage.served) for one in said],
+        "cost_usd": [one.cost_usd for one in said],
+        "latency_ms": [one.latency_ms for one in said],
+        "cached": [one.cached for one in said],
+        "key": [one.key for one in said],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.results.run import StageRow
+from harness.results.run import CellResult, StageRow
 from harness.runner.generate import Answers
 from harness.runner.score import ScoredCell
 
@@ -32,6 +32,21 @@ def profile(cells: Sequence[ScoredCell], answers: Answers) -> list[StageRow]:
                 peak_memory_mb=answers.peak_memory_mb.get(cell.work.cell.model.model),
             )
         )
+    return rows
+
+
+def judge_profile(cells: Sequence[CellResult]) -> list[StageRow]:
+    """One row a cell and judge, for the stage ``judge NAME``: its latencies, asked again or not."""
+    rows = []
+    for cell in cells:
+        said: dict[str, list[float]] = {}
+        for row in cell.verdicts:
+            if row.verdict.latency_ms is not None:
+                said.setdefault(row.verdict.judge, []).append(row.verdict.latency_ms)
+        for judge, latencies in said.items():
+            times = sorted(latencies)
+            p50, p95, p99 = (_percentile(times, share) for share in (0.50, 0.95, 0.99))
+            rows.append(StageRow(cell.cell_id, f"judge {judge}", p50, p95, p99))
     return rows
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
 from harness.collect.specs import ModelSpec, TransformersModel
+from harness.judges.calibrate import load_calibration, panel_fingerprint
+from harness.judges.judge import Judge
 from harness.results.run import ModelInfo, SpecText
-from harness.runner.generate import Answers
 from harness.runner.work import Work
 
 PACKAGES = (
@@ -49,9 +50,9 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def spec_texts(works: Sequence[Work]) -> list[SpecText]:
+def spec_texts(works: Sequence[Work], judges: Iterable[Judge] = ()) -> list[SpecText]:
     """Every spec of the run, once."""
-    texts: dict[tuple[str, str], SpecText] = {}
+    texts = {(one.kind, one.name): one for one in judge_texts(judges)}
     for work in works:
         task, model = work.cell.task, work.cell.model
         texts["task", task.task] = SpecText(
@@ -63,7 +64,46 @@ def spec_texts(works: Sequence[Work]) -> list[SpecText]:
     return list(texts.values())
 
 
-def model_infos(models: Iterable[ModelSpec], answers: Answers) -> list[ModelInfo]:
+def judge_texts(judges: Iterable[Judge]) -> list[SpecText]:
+    """The spec and the template of every judge, and the cards of its models."""
+    texts: dict[tuple[str, str], SpecText] = {}
+    for judge in judges:
+        spec, name = judge.spec, judge.spec.judge
+        template = spec.path.parent / spec.template
+        body = template.read_text(encoding="utf-8", errors="replace")
+        texts["judge", name] = SpecText("judge", name, _inside(spec.path, spec.root), spec.text)
+        texts["judge", spec.template] = SpecText(
+            "judge", spec.template, _inside(template, spec.root), body
+        )
+        for model in judge.models:
+            path = _inside(model.path, model.root)
+            texts["model", model.model] = SpecText("model", model.model, path, model.text)
+    return list(texts.values())
+
+
+def models_of(judges: Iterable[Judge]) -> list[ModelSpec]:
+    """Who judges."""
+    return [model for judge in judges for model in judge.models]
+
+
+def agreement(
+    judges: Iterable[Judge], fingerprints: Mapping[str, str], project: Path
+) -> dict[str, float | None]:
+    """The kappa with people of each judge, and of each "judge.criterion", where it was measured of
+    the judge exactly as it judges now."""
+    found: dict[str, float | None] = {}
+    for judge in judges:
+        models = panel_fingerprint([fingerprints[name] for name in judge.spec.models])
+        known = load_calibration(judge.spec, judge.template_hash, models, project)
+        if known is not None:
+            name = judge.spec.judge
+            found[name] = known.kappa
+            parts = known.criteria.items()
+            found |= {f"{name}.{part}": rated.kappa.value for part, rated in parts}
+    return found
+
+
+def model_infos(models: Iterable[ModelSpec], fingerprints: Mapping[str, str]) -> list[ModelInfo]:
     """Who answered."""
     infos = []
     for model in {model.model: model for model in models}.values():
@@ -71,7 +111,7 @@ def model_infos(models: Iterable[ModelSpec], answers: Answers) -> list[ModelInfo
         infos.append(
             ModelInfo(
                 model=model.model,
-                fingerprint=answers.fingerprints.get(model.model, ""),
+                fingerprint=fingerprints.get(model.model, ""),
                 adapter=model.adapter,
                 dtype=native.dtype if native else "",
                 device=native.device if native else "",

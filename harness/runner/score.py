@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.adapters.cache import Cache
 from harness.records import Completion, Sample, Score
-from harness.runner.work import Work
+from harness.runner.work import Work, metrics_of
 from harness.scorers.base import Scorer, ScorerContext
 from harness.scorers.registry import make_scorer
 
@@ -43,6 +43,6 @@ def _score_cell(
 ) -> ScoredCell:
     samples = tuple(sample for sample in work.samples for _ in range(work.epochs))
     done = tuple(completions[request.id] for request in work.requests)
-    scorers = tuple(make_scorer(spec, context) for spec in work.cell.task.score)
+    scorers = tuple(make_scorer(spec, context) for spec in metrics_of(work.cell.task))
     scores = {scorer.name: scorer.score(samples, done) for scorer in scorers}
     return ScoredCell(work, samples, done, scorers, scores)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.collect.plan import Cell
-from harness.collect.specs import TaskSpec
+from harness.collect.specs import ScoreSpec, TaskSpec
 from harness.errors import CollectError, HarnessError, SpecError
+from harness.judges.judge import Judge
 from harness.records import Request, Sample
 from harness.scorers.base import ScorerContext
 from harness.scorers.registry import make_scorer
@@ -26,6 +27,14 @@ class Work:
     samples: tuple[Sample, ...]
     requests: tuple[Request, ...]
     epochs: int
+    judges: tuple[Judge, ...] = ()
+    """Those that the task names, in its order."""
+
+    @property
+    def asked(self) -> list[tuple[Sample, Request]]:
+        """Each request with the sample it is about."""
+        each = [sample for sample in self.samples for _ in range(self.epochs)]
+        return list(zip(each, self.requests, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +46,10 @@ class Asking:
     seed: int | None = None
 
 
-def make_work(cells: Sequence[Cell], asking: Asking) -> list[Work]:
-    """Read the data and render the prompts of all cells.
+def make_work(
+    cells: Sequence[Cell], asking: Asking, judges: Mapping[str, Judge] | None = None
+) -> list[Work]:
+    """Read the data and render the prompts of all cells; ``judges`` by the names in the tasks.
 
     Raises CollectError with every mistake of every task; nothing has been run by then.
     """
@@ -50,6 +61,7 @@ def make_work(cells: Sequence[Cell], asking: Asking) -> list[Work]:
         try:
             if key not in rendered:
                 rendered[key] = _render(cell.task, asking)
+                check_judges(cell.task, rendered[key][0], judges or {})
         except CollectError as error:
             errors += error.errors
             rendered[key] = ((), ())
@@ -60,24 +72,51 @@ def make_work(cells: Sequence[Cell], asking: Asking) -> list[Work]:
         # ids are unique over the run, so that one call can answer all cells of a model
         cell_name = f"{cell.task.task}[{number}]"
         own = tuple(replace(request, id=f"{cell_name}/{request.id}") for request in requests)
-        works.append(Work(cell, samples, own, asking.epochs))
+        works.append(Work(cell, samples, own, asking.epochs, judges_of(cell.task, judges or {})))
     if errors:
         raise CollectError(list(dict.fromkeys(errors)))
     return works
 
 
 def _render(task: TaskSpec, asking: Asking) -> tuple[tuple[Sample, ...], tuple[Request, ...]]:
-    judges = [score.judge for score in task.score if score.judge]
-    if judges:
-        raise SpecError(task.path, 0, f"judge '{judges[0]}': judges come with a later version")
     if asking.seed is not None:
         settings = replace(task.generate, seed=asking.seed)
         task = _with_settings(task, settings)
     samples = load_samples(task)[: asking.limit]
-    for score in task.score:  # a metric that cannot be computed is found before hours are spent
+    for score in metrics_of(task):  # what cannot be computed is found before hours are spent
         make_scorer(score, ScorerContext(output_type=task.output_type, root=task.root))
     prompt = Prompt.of(task, few_shots(task))
     return tuple(samples), tuple(make_requests(task, prompt, samples, asking.epochs))
+
+
+def metrics_of(task: TaskSpec) -> list[ScoreSpec]:
+    """What a task scores by itself; the rest of its `score` are judges."""
+    return [score for score in task.score if score.metric]
+
+
+def judges_of(task: TaskSpec, judges: Mapping[str, Judge]) -> tuple[Judge, ...]:
+    """The judges that a task names, in its order, each once."""
+    words = [score.judge for score in task.score if score.judge]
+    named = [judges[word] for word in words if word in judges]
+    return tuple({judge.spec.judge: judge for judge in named}.values())
+
+
+def check_judges(task: TaskSpec, samples: Sequence[Sample], judges: Mapping[str, Judge]) -> None:
+    """Raise SpecError, at the judge's line, if a judge cannot judge what a task asks for."""
+    for number, score in enumerate(task.score):
+        if score.judge is None:
+            continue
+        judge, what = judges.get(score.judge), ""
+        bare = [sample.id for sample in samples if not sample.target.strip()]
+        if task.output_type != "generate":
+            what = f"reads text, and 'output_type' is '{task.output_type}'"
+        elif judge is None:
+            what = "is not known here"
+        elif judge.spec.needs_reference and bare:
+            what = f"needs a reference, and sample '{bare[0]}' has none"
+        if what:
+            line = line_of(task, ("score", number, "judge"))
+            raise SpecError(task.path, line, f"judge '{score.judge}' {what}")
 
 
 def check_data(tasks: Iterable[TaskSpec]) -> list[HarnessError]:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from harness.records import Completion, OutputType, Sample, Score
 
-
-class VectorStore(Protocol):
-    """Where embeddings outlive a run; one `put` is all there afterwards, or nothing of it."""
-
-    def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The rows of those keys that are known."""
-        ...
-
-    def put(self, rows: Mapping[bytes, bytes]) -> None:
-        """Remember rows; a key always means the same row."""
-        ...
+if TYPE_CHECKING:
+    from harness.adapters.embedding import VectorStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from harness.adapters.embedding import BATCH, DIGITS, DTYPE, cut_at
+from harness.adapters.encoder import Encoder, find_encoder, key_of
 from harness.adapters.load import quiet
 from harness.collect.specs import ScoreSpec
 from harness.errors import ModelError
 from harness.records import Completion, Sample, Score
 from harness.scorers.base import SHARE, ScorerContext, mean_of
 from harness.scorers.control import Controls, make_controls
-from harness.scorers.embedding import BATCH, DTYPE, cut_at
-from harness.scorers.encoder import Encoder, find_encoder, key_of
 from harness.scorers.overlap import EMPTY
-from harness.scorers.similarity import DIGITS
 
 CHUNK = 64  # answers whose tokens are in memory together, with their references and controls
 Pair = tuple[str, str]

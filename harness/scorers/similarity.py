@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
+from harness.adapters.embedding import DIGITS, DTYPE, Embedded, cosine, embed
+from harness.adapters.encoder import Encoder, find_encoder
 from harness.collect.specs import ScoreSpec
 from harness.records import Completion, Sample, Score
 from harness.scorers.base import COSINE, ScorerContext, mean_of
 from harness.scorers.control import make_controls
-from harness.scorers.embedding import DTYPE, Embedded, embed
-from harness.scorers.encoder import Encoder, find_encoder
 from harness.scorers.overlap import EMPTY
-
-DIGITS = 6  # beyond them values depend on which texts shared a batch
 
 
 class Similarity:
@@ -73,15 +71,6 @@ class Similarity:
     def corpus(self, scores: Sequence[Score]) -> float | None:
         """The mean."""
         return mean_of(scores)
-
-
-def cosine(one: str, other: str, embedded: Embedded) -> float:
-    """Cosine of two texts' unit vectors, within [-1, 1]; 0 if one of them is empty."""
-    if one not in embedded.place or other not in embedded.place:
-        return 0.0
-    left = embedded.vectors[embedded.place[one]]
-    right = embedded.vectors[embedded.place[other]]
-    return min(1.0, max(-1.0, float(left @ right)))
 
 
 def truncated(scores: Sequence[Score]) -> int:

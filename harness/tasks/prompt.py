@@ -19,7 +19,7 @@ from harness.collect.suggest import did_you_mean
 from harness.errors import SpecError
 from harness.records import LETTERS, GenerateSettings, Message, Request, Sample
 from harness.tasks.rows import line_of, shown
-from harness.tasks.sandbox import environment
+from harness.collect.sandbox import environment
 
 Question = str | tuple[Message, ...]
 """A prompt without examples: text, or messages for the chat template."""

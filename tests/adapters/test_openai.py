@@ -23,7 +23,7 @@ from harness.adapters.openai import OpenAIAdapter
 from harness.adapters.registry import open_adapter
 from harness.collect.specs import OpenAIModel
 from harness.errors import ModelError
-from harness.records import Completion, GenerateSettings, Message, Request
+from harness.records import Completion, GenerateSettings, Message, Request, Usage
 
 KEY = "sk-secret-0123456789"
 Reply = tuple[int, dict[str, str], object]
@@ -169,7 +169,7 @@ def test_plain_text_is_one_user_turn(server: Server) -> None:
     assert server.paths == ["/v1/chat/completions"]
     assert server.keys == [f"Bearer {KEY}"]
     assert replace(done, latency_ms=None) == Completion(
-        "q1", text="hi", finish_reason="stop", prompt_tokens=7, completion_tokens=3
+        "q1", text="hi", prompt_tokens=7, completion_tokens=3, usage=Usage(served="m")
     )
     assert done.latency_ms is not None
     assert done.latency_ms > 0
@@ -223,7 +223,7 @@ def test_what_cannot_be_asked_is_an_error_and_no_request(server: Server) -> None
     assert [c.error for c in done] == [
         "output_type choices: this API gives no prompt log-likelihoods",
         "output_type perplexity: this API gives no prompt log-likelihoods",
-        "this adapter sends no images or videos",
+        "the prompt has images: they need 'api: chat' in the model card",
         "the prompt is messages: they need 'api: chat' in the model card",
         None,
     ]
@@ -398,9 +398,13 @@ def test_no_server_is_one_line() -> None:
         ((200, {}, {"choices": []}), "unreadable reply: no choices"),
         ((200, {}, {"error": "odd"}), "unreadable reply: no choices"),
         ((200, {}, []), "unreadable reply: no choices"),
-        ((200, {"Content-Type": "text/html"}, b"<html>"), "unreadable reply: no choices"),
-        ((200, {}, b'{"choices": ['), "unreadable reply: "),
-        ((200, {}, b"\xff\xfe{}"), "unreadable reply: "),
+        ((200, {}, {"error": {"message": "busy"}}), "unreadable reply: no choices: busy"),
+        ((200, {"Content-Type": "text/html"}, b"<html>"), "unreadable reply: not JSON: "),
+        ((200, {}, b'{"choices": ['), "unreadable reply: not JSON: "),
+        ((200, {}, b"[" * 100_000), "unreadable reply: not JSON: "),
+        ((200, {}, b"9" * 100_000), "unreadable reply: not JSON: "),
+        ((200, {}, b"\xff\xfe{}"), "unreadable reply: not in UTF-8"),
+        ((200, {}, b'{"choices": [], "choices": []}'), "unreadable reply: key 'choices' stands"),
     ],
 )
 def test_what_is_no_answer_is_never_scored_as_one(server: Server, reply: Reply, error: str) -> None:
@@ -411,11 +415,10 @@ def test_what_is_no_answer_is_never_scored_as_one(server: Server, reply: Reply, 
     assert done.text == ""
 
 
-def test_an_unreadable_reply_is_asked_again(server: Server) -> None:
-    html = (200, {"Content-Type": "text/html"}, b"<html>busy</html>")
-    server.reply = lambda n, body: html if n == 0 else said("now")
-    (done,) = ask(server.card(), QUESTION)
-    assert (done.text, len(server.bodies)) == ("now", 2)
+def test_a_reply_that_was_read_whole_is_never_paid_for_again(server: Server) -> None:
+    server.reply = lambda n, body: (200, {"Content-Type": "text/html"}, b"<html>busy</html>")
+    (done,) = ask(server.card(max_retries=5), QUESTION)
+    assert (done.failed, len(server.bodies)) == (True, 1)
 
 
 def test_an_empty_answer_is_an_answer(server: Server) -> None:

@@ -382,21 +382,6 @@ def test_fresh_asks_again(project: UserProject, invoke: Invoke) -> None:
     assert "from the cache" not in err
 
 
-def test_a_judge_is_refused_until_judges_run(sums: UserProject, invoke: Invoke) -> None:
-    task = sums.root / "tasks/sums/sums.task.yaml"
-    text = task.read_text().replace("[exact_match, rouge_l]", "[exact_match, {judge: strict}]")
-    task.write_text(text, encoding="utf-8")
-    sums.write(
-        "judges/strict.judge.yaml",
-        "judge: strict\nversion: 1\nmodel: recorded\ntemplate: strict.j2\n"
-        "criteria: [{name: right}]\n",
-    )
-    sums.write("judges/strict.j2", "Is {{ answer }} right?")
-    code, _, err = invoke("run", "sums", "-m", "recorded")
-    assert code == 4
-    assert "judge" in err
-
-
 def test_help_is_cheap_and_complete(invoke: Invoke) -> None:
     code, out, _ = invoke("run", "--help")
     assert code == 0

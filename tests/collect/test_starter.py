@@ -48,6 +48,21 @@ def test_the_starters_comments_are_valid_too(tmp_path: Path) -> None:
     assert task.gate[0].max_drop == 0.05
 
 
+def test_the_judges_starter_adds_up_to_100_and_its_comments_are_valid(tmp_path: Path) -> None:
+    files = starter_files("judge", "x")
+    write_starter(tmp_path, files)
+    path = tmp_path / "judges" / "x.judge.yaml"
+    path.write_text(path.read_text().replace("# panel", "panel"))
+    judge = Project.here(tmp_path).get_judge("x")
+    assert [(each.name, each.max) for each in judge.criteria] == [
+        ("correctness", 70),
+        ("clarity", 30),
+    ]
+    assert judge.panel == ("gpt-4o-mini",)
+    shown = files[Path("judges", "x.j2")]
+    assert all(f"{{{{ {name} }}}}" in shown for name in ("question", "reference", "answer"))
+
+
 def test_nothing_is_overwritten_and_nothing_is_half_written(tmp_path: Path) -> None:
     files = starter_files("task", "x")
     readme = tmp_path / "tasks" / "x" / "README.md"

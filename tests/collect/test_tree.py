@@ -213,6 +213,12 @@ def test_a_broken_card_is_left_out_of_the_default_models_and_told(root: Path) ->
     assert len(wrong) == 3
 
 
+def test_a_model_that_only_judges_is_no_default_model(root: Path) -> None:
+    models, _ = default_models(Collected(), Project.here())
+    assert "embedding-judge" in Project.here().names("model")
+    assert "embedding-judge" not in {model.model for model in models}
+
+
 def test_a_file_outside_has_a_project_of_its_own(
     root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

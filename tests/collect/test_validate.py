@@ -276,10 +276,58 @@ def test_a_judge_has_its_template_beside_it(root: Path) -> None:
     assert "j.judge.yaml:4: no such file: 'j.j2'" in mistake(root, JUDGE, "j.judge.yaml")
     (root / "j.j2").write_text("Question\n{{ input }\n")
     assert "j.judge.yaml:4: j.j2, line 2: unexpected '}'" in mistake(root, JUDGE, "j.judge.yaml")
-    (root / "j.j2").write_text("{{ input }}")
+    (root / "j.j2").write_text("{{ question }} {{ reference }} {{ answer }}")
     assert isinstance(check(root, JUDGE, "j.judge.yaml"), JudgeSpec)
     outside = JUDGE.replace("j.j2", "../j.j2")
     assert "must be a file beside the judge's spec" in mistake(root, outside, "j.judge.yaml")
+
+
+SHOWS_ALL = "{{ question }}\n{{ reference }}\n{{ answer }}\n"
+
+
+@pytest.mark.parametrize(
+    ("spec", "template", "what"),
+    [
+        ("", "{{ anwser }}", "j.j2, line 4: 'anwser' is undefined (did you mean 'answer'?)"),
+        ("", "{{ target }}", "j.j2, line 4: 'target' is undefined"),
+        ("", "{{ criteria[0].nme }}", "j.j2, line 4: 'dict object' has no attribute 'nme'"),
+        ("", "\n{{ 'x' * 10**9 }}", "j.j2, line 5: not allowed: so many repetitions"),
+        ("", "{{ answer }}", "j.j2: 'answer' must be shown once and as it is: {{ answer }}"),
+        ("needs_reference: false\n", "", "j.j2, line 2: 'reference' is undefined"),
+        ("needs_reference: true\n", "{{ answer_b }}", "j.j2, line 4: 'answer_b' is undefined"),
+    ],
+)
+def test_a_judges_template_is_rendered_with_made_up_material(
+    root: Path, spec: str, template: str, what: str
+) -> None:
+    (root / "j.j2").write_text(SHOWS_ALL + template)
+    assert mistake(root, JUDGE + spec, "j.judge.yaml").startswith(f"j.judge.yaml:4: {what}")
+
+
+@pytest.mark.parametrize(
+    ("name", "shows"),
+    [
+        ("question", "Q"),
+        ("reference", "{{ reference | e }}"),
+        ("answer", "{{ answer | truncate(20) }}"),
+        ("answer", "{{ answer | indent(2) }}"),
+    ],
+)
+def test_a_judges_template_shows_all_as_it_is(root: Path, name: str, shows: str) -> None:
+    (root / "j.j2").write_text(SHOWS_ALL.replace(f"{{{{ {name} }}}}", shows))
+    assert mistake(root, JUDGE, "j.judge.yaml") == (
+        f"j.judge.yaml:4: j.j2: '{name}' must be shown once and as it is: {{{{ {name} }}}}"
+    )
+
+
+def test_a_pairwise_judge_sees_both_answers(root: Path) -> None:
+    spec = "judge: j\nversion: 1\nmodel: m\ntemplate: j.j2\npairwise: true\n"
+    (root / "j.j2").write_text(SHOWS_ALL)
+    assert "line 3: 'answer' is undefined (did you mean 'answer_" in mistake(
+        root, spec, "j.judge.yaml"
+    )
+    (root / "j.j2").write_text(SHOWS_ALL.replace("answer", "answer_a") + "{{ answer_b }}")
+    assert isinstance(check(root, spec, "j.judge.yaml"), JudgeSpec)
 
 
 def test_recipes(root: Path) -> None:

@@ -3,12 +3,12 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from harness.adapters.encoder import find_encoder
 from harness.collect.specs import ScoreSpec
 from harness.errors import ModelError
 from harness.records import Completion, Sample
 from harness.scorers.base import ScorerContext
 from harness.scorers.bertscore import ROW, match_pairs
-from harness.scorers.encoder import find_encoder
 from harness.scorers.registry import make_scorer
 
 ENCODER = find_encoder("minilm-l6")

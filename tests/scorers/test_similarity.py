@@ -1,15 +1,12 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from harness.collect.specs import ScoreSpec
 from harness.errors import ModelError
 from harness.records import Completion, Sample
 from harness.scorers.base import ScorerContext
-from harness.scorers.embedding import embed
-from harness.scorers.encoder import find_encoder, key_of
 from harness.scorers.registry import make_scorer
 from harness.scorers.similarity import truncated
 
@@ -62,32 +59,6 @@ def test_a_named_encoder_that_is_not_here_is_an_error(name):
         scorer("semantic_similarity", encoder=name)
 
 
-def test_the_default_is_taken_from_the_hub_cache_if_it_is_whole(tmp_path):
-    packaged = find_encoder("minilm-l6").folder
-    repository = tmp_path / "hub" / "models--sentence-transformers--all-mpnet-base-v2"
-    snapshot = repository / "snapshots" / "abc"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text("abc")
-    snapshot.mkdir(parents=True)
-    for name in ("config.json", "tokenizer.json"):
-        (snapshot / name).symlink_to(packaged / name)
-    assert find_encoder(None).label == "minilm-l6"  # no weights: a download that broke off
-    (snapshot / "model.safetensors").symlink_to(packaged / "model.safetensors")
-    found = find_encoder(None)
-    assert (found.label, found.note) == ("all-mpnet-base-v2", "")
-    assert found.identity == "sentence-transformers/all-mpnet-base-v2@abc"
-
-
-def test_a_folder_is_found_from_the_root_and_known_by_its_content(tmp_path):
-    (tmp_path / "enc").mkdir()
-    for file in find_encoder("minilm-l6").folder.glob("*.*"):
-        if file.suffix in {".json", ".txt", ".safetensors"}:
-            (tmp_path / "enc" / file.name).symlink_to(file)
-    found = find_encoder("enc", tmp_path)
-    assert found.label == "enc"
-    assert len(found.identity) == 64
-
-
 def test_a_paraphrase_is_nearer_than_the_control_and_special_texts_are_explained():
     metric = scorer("semantic_similarity")
     near, empty, long = metric.score(SAMPLES, COMPLETIONS)
@@ -132,13 +103,3 @@ print(sorted({"torch", "transformers", "sentence_transformers"} & set(sys.module
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_vectors_are_unit_vectors_and_each_text_is_embedded_once():
-    embedded = embed(["a cat", "a dog", "a cat"], find_encoder("minilm-l6"), None)
-    assert embedded.vectors.shape == (2, 384)
-    assert np.linalg.norm(embedded.vectors, axis=1) == pytest.approx(1, abs=1e-5)
-
-
-def test_parts_of_a_key_do_not_run_into_each_other():
-    assert key_of("ab", "c") != key_of("a", "bc")

@@ -8,15 +8,15 @@ started again computes the same batches, and the same last bits, as one that was
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.adapters.encoder import Encoder, key_of
 from harness.adapters.load import quiet
-from harness.scorers.base import VectorStore
-from harness.scorers.encoder import Encoder, key_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,22 @@ if TYPE_CHECKING:
 
 DTYPE = "float32"
 BATCH, CHUNK = 32, 512
+DIGITS = 6  # of a cosine; beyond them values depend on which texts shared a batch
+# whether a tokenizer truncates is a setting of the tokenizer: of two threads that ask for either at
+# once, one gets what the other asked for
+_one_at_a_time = Lock()
+
+
+class VectorStore(Protocol):
+    """Where embeddings outlive a run; one `put` is all there afterwards, or nothing of it."""
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The rows of those keys that are known."""
+        ...
+
+    def put(self, rows: Mapping[bytes, bytes]) -> None:
+        """Remember rows; a key always means the same row."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,8 +77,22 @@ def embed(texts: Collection[str], encoder: Encoder, store: VectorStore | None) -
     return Embedded({text: index for index, text in enumerate(ordered)}, vectors, limits)
 
 
+def cosine(one: str, other: str, embedded: Embedded) -> float:
+    """Cosine of two texts' unit vectors, within [-1, 1]; 0 if one of them is empty."""
+    if one not in embedded.place or other not in embedded.place:
+        return 0.0
+    left = embedded.vectors[embedded.place[one]]
+    right = embedded.vectors[embedded.place[other]]
+    return min(1.0, max(-1.0, float(left @ right)))
+
+
 def encode(encoder: Encoder, texts: Sequence[str]) -> list[bytes]:
-    """Rows of texts, computed; normalised, in float32."""
+    """Rows of texts, computed; normalised, in float32. Several threads may call it."""
+    with _one_at_a_time:
+        return _encode(encoder, texts)
+
+
+def _encode(encoder: Encoder, texts: Sequence[str]) -> list[bytes]:
     import numpy as np
 
     model = load(encoder.folder)

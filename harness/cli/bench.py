@@ -1,0 +1,106 @@
+"""Judges on the command line: who is named there, what they would take, how they failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+
+from harness.collect.appoint import Appointed
+from harness.collect.library import Project
+from harness.collect.specs import ModelSpec
+from harness.errors import CollectError, HarnessError
+from harness.judges.judge import Judge
+from harness.judges.money import money
+from harness.judges.prices import PriceTable
+from harness.results.run import JUDGE_ERROR, CellResult
+from harness.runner.forecast import Forecast
+
+
+def models_named(words: str, project: Project) -> list[ModelSpec]:
+    """The model cards of `--judge-model NAME,...`; all mistakes at once."""
+    errors: list[HarnessError] = []
+    found = []
+    for name in dict.fromkeys(word.strip() for word in words.split(",")):
+        if not name:
+            continue
+        try:
+            found.append(project.get_model(name))
+        except CollectError as error:
+            errors += error.errors
+        except HarnessError as error:
+            errors.append(error)
+    if errors:
+        raise CollectError(errors)
+    return found
+
+
+def make_judges(appointed: Mapping[str, Appointed], project: Project) -> dict[str, Judge]:
+    """Judges ready to judge, by the words that name them; all mistakes at once."""
+    prices = PriceTable.of(project.root)
+    errors: list[HarnessError] = []
+    found = {}
+    for name, one in appointed.items():
+        try:
+            found[name] = Judge.of(one.spec, one.models, prices)
+        except HarnessError as error:
+            errors.append(error)
+    if errors:
+        raise CollectError(errors)
+    return found
+
+
+def say_forecast(rows: Sequence[Forecast]) -> None:
+    """What the judges would take, at most; asked again for unreadable replies comes on top."""
+    from tabulate import tabulate
+
+    if not rows:
+        return
+    cells = [
+        [
+            row.judge,
+            row.model,
+            f"{row.calls:,}",
+            f"{row.ask.requests:,}",
+            f"{row.ask.prompt_tokens:,}",
+            f"{row.ask.completion_tokens:,}",
+            "unknown" if row.ask.usd is None else money(row.ask.usd),
+        ]
+        for row in rows
+    ]
+    names = ["judge", "model", "calls", "to ask", "tokens in", "tokens out, at most", "cost"]
+    right = ("left", "left", *["right"] * 5)
+    click.echo("")
+    click.echo(tabulate(cells, names, colalign=right, disable_numparse=True))
+    for source in dict.fromkeys(row.ask.source for row in rows):
+        click.echo(f"cost: {source}")
+    known = [row.ask.usd for row in rows if row.ask.usd is not None]
+    more = "" if len(known) == len(rows) else ", and what is unknown"
+    click.echo(f"judging: {money(sum(known))} at most{more}; replies that cannot be read add to it")
+
+
+def judge_error_lines(cells: Iterable[CellResult]) -> list[str]:
+    """For each judge, how many answers have no valid verdict, and why most of them."""
+    failed: dict[str, Counter[str]] = {}
+    answered: Counter[str] = Counter()
+    for cell in cells:
+        for info in cell.scorers:
+            if not info.judge or info.name.partition("[")[0] != info.judge:
+                continue  # a criterion says the same as the total
+            for score in cell.scores[info.name]:
+                why = score.explanation or ""
+                if score.status == "error" and why.startswith(JUDGE_ERROR):
+                    failed.setdefault(info.judge, Counter())[why.removeprefix(JUDGE_ERROR)] += 1
+                    answered[info.judge] += 1
+                else:
+                    answered[info.judge] += score.status == "ok"
+    lines = []
+    for judge, reasons in failed.items():
+        count, total = reasons.total(), answered[judge]
+        lines.append(
+            f"judge {judge}: {count} of {total} answers have no verdict (judge errors; they are "
+            "the judge's failures, not the model's, and stand in no value)"
+        )
+        lines += [f"  {number} x {why}" for why, number in reasons.most_common(3)]
+    return lines

@@ -1,0 +1,177 @@
+"""Money and time of judging: what an answer cost, what answers may cost at most, what was paid.
+
+Costs are US dollars. None means that nobody knows: no price, or a server that counts no tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.collect.specs import ModelSpec, Price
+from harness.judges.prices import PriceTable
+from harness.records import Completion, Request, Usage, Verdict
+
+MILLION = 1_000_000
+MESSAGE_TOKENS = 16  # what a chat template puts around a message, generously
+MEDIUM_TOKENS = 50_000  # of one image, where the dearest server counts the most
+
+
+def cost_of(
+    card: ModelSpec, completion: Completion, table: PriceTable | None = None
+) -> float | None:
+    """What the provider asks for an answer; a model that runs here costs 0.
+
+    Reasoning tokens are part of the completion's, cached ones part of the prompt's. None if the
+    model has no price or the server did not count, so for every request that no reply came to.
+    """
+    quote = (table or PriceTable.of()).quote(card)
+    if quote is None:
+        return None
+    price = quote.price
+    if not (price.input or price.output or price.request):
+        return 0.0
+    tokens = completion.completion_tokens
+    if tokens is None or completion.prompt_tokens <= 0:
+        return None
+    cached = (completion.usage or Usage()).cached_tokens
+    return _dollars(price, completion.prompt_tokens, cached, tokens)
+
+
+def _dollars(price: Price, prompt: int, cached: int, completion: int) -> float:
+    cheap = price.input if price.cached_input is None else price.cached_input
+    cached = min(max(cached, 0), prompt)
+    tokens = (prompt - cached) * price.input + cached * cheap + completion * price.output
+    return tokens / MILLION + price.request
+
+
+def most_for(price: Price, request: Request) -> float:
+    """What a request can cost at most: a token a byte, and all tokens that it may answer with.
+
+    No byte-level tokenizer makes more tokens than bytes; the form that goes with the request
+    counts, too.
+    """
+    turns = [request.prompt] if isinstance(request.prompt, str) else request.prompt
+    texts = [turn if isinstance(turn, str) else turn.content for turn in turns]
+    texts.append(request.form.schema if request.form else "")
+    prompt = sum(len(text.encode("utf-8", "surrogatepass")) + MESSAGE_TOKENS for text in texts)
+    prompt += MEDIUM_TOKENS * len(request.media)
+    return _dollars(price, prompt, 0, request.settings.max_new_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What asking would take: for --dry-run.
+
+    ``prompt_tokens`` is the adapter's count (an API's is a guess), ``completion_tokens`` what is
+    allowed at most; ``usd`` is the price of both, None if the model has none. What is asked again,
+    because a reply could not be read, comes on top.
+    """
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    source: str
+
+    def words(self) -> str:
+        """One line."""
+        tokens = f"{self.prompt_tokens:,} tokens in, at most {self.completion_tokens:,} out"
+        if self.usd is None:
+            return f"{self.requests:,} requests, {tokens}, cost unknown ({self.source})"
+        return f"{self.requests:,} requests, {tokens}, at most {money(self.usd)} ({self.source})"
+
+
+def estimate(
+    card: ModelSpec,
+    requests: Sequence[Request],
+    prompt_tokens: Sequence[int],
+    table: PriceTable | None = None,
+) -> Estimate:
+    """Of requests that are not answered yet, with the adapter's ``count_tokens`` of each."""
+    quote = (table or PriceTable.of()).quote(card)
+    prompt = sum(prompt_tokens)
+    completion = sum(request.settings.max_new_tokens for request in requests)
+    if quote is None:
+        return Estimate(len(requests), prompt, completion, None, f"no price for '{card.model}'")
+    source = quote.source if not quote.as_of else f"{quote.source}; {quote.as_of}"
+    usd = _dollars(quote.price, prompt, 0, completion)
+    usd += quote.price.request * (len(requests) - 1)
+    return Estimate(len(requests), prompt, completion, usd if requests else 0.0, source)
+
+
+def money(dollars: float) -> str:
+    """`$12.34`, with the digits that a small sum needs."""
+    return f"${dollars:,.2f}" if dollars == 0 or dollars >= 0.1 else f"${dollars:.2g}"
+
+
+# --------------------------------------------------------------------------- what was paid
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The tokens, money and time of verdicts.
+
+    ``cost_usd`` is what the verdicts cost when they were asked for, ``paid_usd`` what of it was
+    paid now: a verdict from the cache is not paid again. Both are None if no price is known, and
+    leave out ``unpriced`` verdicts, which were asked for, otherwise. Latencies are nearest-rank
+    percentiles.
+    """
+
+    verdicts: int
+    cached: int
+    attempts: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    cost_usd: float | None
+    paid_usd: float | None
+    unpriced: int
+    p50_ms: float | None
+    p95_ms: float | None
+
+    @classmethod
+    def of(cls, verdicts: Iterable[Verdict]) -> Bill:
+        """The sum over all verdicts, errors included: they have been paid for as well."""
+        asked = [verdict for verdict in verdicts if verdict.status != "skipped"]
+        costs = [one.cost_usd for one in asked if one.cost_usd is not None]
+        paid = [one.cost_usd for one in asked if one.cost_usd is not None and not one.cached]
+        times = sorted(one.latency_ms for one in asked if one.latency_ms is not None)
+        return cls(
+            verdicts=len(asked),
+            cached=sum(one.cached for one in asked),
+            attempts=sum(one.usage.attempts for one in asked if not one.cached),
+            prompt_tokens=sum(one.prompt_tokens for one in asked),
+            cached_tokens=sum(one.usage.cached_tokens for one in asked),
+            completion_tokens=sum(one.completion_tokens for one in asked),
+            reasoning_tokens=sum(one.usage.reasoning_tokens for one in asked),
+            cost_usd=sum(costs) if costs else None,
+            paid_usd=sum(paid) if costs else None,
+            unpriced=sum(one.cost_usd is None and one.usage.attempts > 0 for one in asked),
+            p50_ms=percentile(times, 50),
+            p95_ms=percentile(times, 95),
+        )
+
+    def words(self) -> str:
+        """One line."""
+        parts = [f"{self.verdicts:,} verdicts ({self.cached:,} from the cache)"]
+        parts.append(f"{self.prompt_tokens:,} tokens in ({self.cached_tokens:,} cached)")
+        parts.append(f"{self.completion_tokens:,} out ({self.reasoning_tokens:,} reasoning)")
+        parts.append(self._money())
+        if self.p50_ms is not None and self.p95_ms is not None:
+            parts.append(f"latency p50 {self.p50_ms:,.0f} ms, p95 {self.p95_ms:,.0f} ms")
+        return ", ".join(parts)
+
+    def _money(self) -> str:
+        if self.cost_usd is None or self.paid_usd is None:
+            return "cost unknown"
+        rest = f", {self.unpriced:,} of unknown cost" if self.unpriced else ""
+        return f"{money(self.cost_usd)} ({money(self.paid_usd)} paid now{rest})"
+
+
+def percentile(ordered: Sequence[float], percent: int) -> float | None:
+    """Nearest rank: a value that was really measured; None of nothing."""
+    if not ordered:
+        return None
+    return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]

@@ -1,0 +1,256 @@
+"""What is to be said of the judges of a run beside their scores: errors, money, doubts.
+
+Nothing here changes a number; it says how far the numbers of a judge can be believed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.collect.judge_spec import JudgeLimits, JudgeSpec
+from harness.collect.yamlio import parse
+from harness.judges.audit import length_audit
+from harness.judges.combine import panel_alpha, panel_table
+from harness.judges.money import Bill
+from harness.judges.pairwise import Duels, duel, duels
+from harness.records import Verdict
+from harness.results.manifest import CellRecord
+from harness.results.render import number
+from harness.results.restore import verdict_row
+from harness.results.run import ScorerInfo, VerdictRow
+from harness.results.store import RunReader
+from harness.results.tables import COLUMNS
+
+LONG = ("criteria", "total", "reasoning", "raw", "mode", "captured_mass", "key")
+"""Columns of the verdicts that nothing here reads."""
+READ = [name for name in COLUMNS["verdicts"] if name not in LONG]
+Answer = tuple[str, str, int]
+"""Cell, sample and epoch."""
+
+
+def order_flag(order: str) -> str:
+    """How a verdict's flags tell in which order a pair was shown: "ab" is base first."""
+    return f"order_{order}"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All verdicts of one judge in some cells of a run, by the answers they are about."""
+
+    name: str
+    cells: Sequence[CellRecord]
+    verdicts: Mapping[Answer, Sequence[Verdict]]
+
+    @property
+    def all(self) -> list[Verdict]:
+        """Every verdict, whatever became of it."""
+        return [one for given in self.verdicts.values() for one in given]
+
+
+def judge_notes(run: RunReader, cells: Sequence[CellRecord]) -> list[str]:
+    """A few lines about each judge of the cells; none for a run without judges."""
+    if not any(info.judge for cell in cells for info in cell.scorers):
+        return []
+    notes: list[str] = []
+    for judged in read_judged(run, cells):
+        notes += _notes(run, judged)
+    return notes
+
+
+def badge(info: ScorerInfo, errors: int) -> str:
+    """What stands beside every number of a judge: its agreement with people, its errors, its
+    kinship. "" beside a metric's."""
+    if not info.judge:
+        return ""
+    lines = [f"kappa {number(info.kappa)}"]
+    lines += [f"{errors} errors"] * (errors > 0) + ["same family"] * info.same_family
+    return "\n".join(lines)
+
+
+def judge_lines(
+    a: tuple[RunReader, CellRecord], b: tuple[RunReader, CellRecord], infos: Sequence[ScorerInfo]
+) -> list[str]:
+    """A line on each judge of two cells: who it is, and what speaks against its word."""
+    lines = []
+    for info in infos:
+        if info.judge and info.name.partition("[")[0] == info.judge:
+            errors = [_errors_of(run, cell, info.name) for run, cell in (a, b)]
+            line = f"{info.name}: judged by {info.judged_by}"
+            if any(errors):
+                line += f"; judge errors, left out: {errors[0]} in A, {errors[1]} in B"
+            kin = [
+                side
+                for side, (_, cell) in zip("AB", (a, b), strict=True)
+                if any(one.same_family for one in cell.scorers if one.name == info.name)
+            ]
+            lines.append(line + (f"; of the same family as {' and '.join(kin)}" if kin else ""))
+    return lines
+
+
+def _errors_of(run: RunReader, cell: CellRecord, metric: str) -> int:
+    rows = run.metrics()
+    return sum(r.n_judge_error for r in rows if (r.cell, r.metric) == (cell.cell, metric))
+
+
+def read_judged(run: RunReader, cells: Sequence[CellRecord]) -> list[Judged]:
+    """The verdicts of each judge of the cells, in the order of the run."""
+    wanted = {cell.cell for cell in cells}
+    found: dict[str, dict[Answer, list[Verdict]]] = {}
+    for raw in run.table("verdicts", READ).to_pylist():
+        if raw["cell"] in wanted:
+            row: VerdictRow = verdict_row(raw)
+            about = (raw["cell"], row.sample, row.epoch)
+            found.setdefault(row.verdict.judge, {}).setdefault(about, []).append(row.verdict)
+    return [
+        Judged(name, [cell for cell in cells if _judges(cell, name)], given)
+        for name, given in found.items()
+    ]
+
+
+def _judges(cell: CellRecord, name: str) -> bool:
+    return any(info.judge == name for info in cell.scorers)
+
+
+def _notes(run: RunReader, judged: Judged) -> Iterator[str]:
+    infos = [info for cell in judged.cells for info in cell.scorers if info.judge == judged.name]
+    said = judged.all
+    names = ", ".join(dict.fromkeys(info.judged_by for info in infos))
+    bill = Bill.of(said)
+    yield f"{judged.name}, judged by {names}: {bill.words()}."
+    if any(info.kappa is None for info in infos if info.name.partition("[")[0] == judged.name):
+        yield (
+            f"{judged.name}: no kappa (-): nobody has measured how far it agrees with people "
+            f"('harness judge calibrate {judged.name} LABELS' does)."
+        )
+    yield from _errors(judged, _limit(run, judged.name))
+    kin = sorted({one.model for one in said if "same_family" in one.flags})
+    if kin:
+        models = ", ".join(
+            cell.model for cell in judged.cells if any(i.same_family for i in cell.scorers)
+        )
+        yield (
+            f"{judged.name}: {', '.join(kin)} judged answers of its own family ({models}), "
+            "which judges are known to favour."
+        )
+    yield from _odd(judged.name, said)
+    yield from _panel(judged)
+    yield from _pairs(judged)
+    yield from _length(run, judged)
+
+
+def _errors(judged: Judged, limit: float) -> Iterator[str]:
+    """Answers that no verdict came of; a repeat that failed beside others is none."""
+    failed = [one for one in judged.all if one.status == "error"]
+    if not failed:
+        return
+    (why, _), *_ = Counter(one.error or "no reason given" for one in failed).most_common(1)
+    asked = sum(one.status != "skipped" for one in judged.all)
+    share = len(failed) / asked
+    line = f"{judged.name}: {len(failed)} of {asked} verdicts are judge errors, most often: {why}."
+    if share > limit:
+        line += f" That is more than {limit:.0%}: no gate may go by it."
+    yield line
+
+
+def _odd(name: str, said: Sequence[Verdict]) -> Iterator[str]:
+    """How often a verdict is not as it should be."""
+    told = {
+        "inconsistent": "contradict themselves",
+        "total_mismatch": "state another total than the sum of their scores",
+        "low_mass": "leave too much probability to what is no score",
+        "reasked": "were readable only when asked again",
+    }
+    for flag, words in told.items():
+        count = sum(flag in one.flags for one in said)
+        if count:
+            yield f"{name}: {count} of {len(said)} verdicts {words}."
+
+
+def _panel(judged: Judged) -> Iterator[str]:
+    if len({one.model for one in judged.all if one.status != "skipped"}) < 2:
+        return
+    found = panel_alpha(panel_table(judged.verdicts.values()))
+    word = "unknown" if found is None else number(found)
+    yield f"{judged.name}: Krippendorff's alpha of the panel {word} (1 agreement, 0 chance)."
+
+
+def _pairs(judged: Judged) -> Iterator[str]:
+    if not any(order_flag("ab") in one.flags for one in judged.all):
+        return
+    for cell in judged.cells:
+        counted = duels_of(judged, cell)
+        if not counted.n:
+            continue
+        words = f"{counted.win} wins, {counted.tie} ties, {counted.loss} losses"
+        errors = f", {counted.n_error} without verdict" if counted.n_error else ""
+        same, first = counted.position_consistency, counted.first_slot_rate
+        seats = "" if first is None else f", {first:.0%} of preferences for the first seat"
+        orders = "" if same is None else f"; both orders agree in {same:.0%}{seats}"
+        yield f"{judged.name}, {cell.task}: {cell.model} has {words}{errors}{orders}."
+
+
+def duels_of(judged: Judged, cell: CellRecord) -> Duels:
+    """The pairs of a cell, each judge model and repeat one; "A" is the base's answer."""
+    pairs = []
+    for (name, _, _), given in judged.verdicts.items():
+        if name != cell.cell:
+            continue
+        by_key = {(one.model, one.repeat, order_flag("ba") in one.flags): one for one in given}
+        for (model, repeat, swapped), one in by_key.items():
+            other = by_key.get((model, repeat, True))
+            if not swapped and other is not None and one.status != "skipped":
+                pairs.append(duel(one, other))
+    return duels(pairs)
+
+
+def _length(run: RunReader, judged: Judged) -> Iterator[str]:
+    """Whether longer answers score higher."""
+    spec = stored_spec(run, judged.name)
+    if spec is None or spec.pairwise:
+        return
+    models = {cell.cell: cell.model for cell in judged.cells}
+    tokens = _tokens(run)
+    rows = [
+        (models[about[0]], one.value, tokens[about])
+        for about, given in judged.verdicts.items()
+        for one in given
+        if one.value is not None and about in tokens and about[0] in models
+    ]
+    audit = length_audit(spec, rows)
+    if audit.warn and audit.rho is not None:
+        more = "higher" if audit.rho > 0 else "lower"
+        slope = "" if audit.slope is None else f", {audit.slope:+.3f} for twice the length"
+        yield (
+            f"{judged.name}: longer answers score {more} (Spearman {audit.rho:+.2f}{slope} within "
+            "a model): quality or taste for length, look at some."
+        )
+
+
+def _tokens(run: RunReader) -> dict[Answer, int]:
+    columns = ["cell", "sample", "epoch", "completion_tokens", "text"]
+    rows = run.table("completions", columns).to_pylist()
+    return {
+        (row["cell"], row["sample"], row["epoch"]): row["completion_tokens"]
+        or len(row["text"].split())
+        for row in rows
+    }
+
+
+def _limit(run: RunReader, name: str) -> float:
+    spec = stored_spec(run, name)
+    return (JudgeLimits() if spec is None else spec.limits).max_judge_error_rate
+
+
+def stored_spec(run: RunReader, name: str) -> JudgeSpec | None:
+    """A judge as the run's manifest keeps it; None if it does not, or cannot be read today."""
+    for spec in run.manifest.specs:
+        if spec.kind == "judge" and spec.name == name:
+            document, _ = parse(Path(spec.path), spec.text)
+            try:
+                return JudgeSpec.model_validate(document.data) if document else None
+            except ValueError:
+                return None
+    return None
