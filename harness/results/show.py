@@ -16,6 +16,7 @@ from harness.results.render import (
     Record,
     Report,
     Table,
+    Value,
     columns_left,
     interval,
     number,
@@ -28,7 +29,7 @@ from harness.results.store import RunReader
 from harness.scorers.choice import ClassReport, Confusion, confusion, per_class
 from harness.scorers.overlap import NO_WORD
 
-SHORTEST_NAME = 28
+SHORTEST_NAME = 22
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     unknown = set(options.samples) - {str(one["sample"]) for one in listed}
     if unknown:
         raise SelectionError(_no_sample(run, cells, min(unknown)))
-    metrics = [_metric_record(row) for row in rows]
+    metrics = _metric_records(run, rows)
     name = "samples" if options.samples else "worst"
     everything = {"metrics": metrics, "classes": classes, name: listed}
     return Report(tables, everything, _notes(run, rows))
@@ -80,7 +81,7 @@ def show(run: RunReader, options: ShowOptions) -> Report:
 def summary(run: RunReader, columns: int = 100) -> Report:
     """The metrics of all cells alone: what `harness run` ends with."""
     rows = run.metrics()
-    records = {"metrics": [_metric_record(row) for row in rows]}
+    records = {"metrics": _metric_records(run, rows)}
     return Report(_summary(rows, columns), records, _notes(run, rows))
 
 
@@ -183,7 +184,8 @@ def _summary_rows(rows: Sequence[MetricRow], skipped: bool) -> list[list[str]]:
 
 def _notes(run: RunReader, rows: Sequence[MetricRow]) -> list[str]:
     manifest = run.manifest
-    total = sum(cell.completions for cell in manifest.cells)
+    shown_cells = {row.cell for row in rows}
+    total = sum(cell.completions for cell in manifest.cells if cell.cell in shown_cells)
     counted = ", ".join(f"{count} {status}" for status, count in manifest.counts.items())
     notes = [f"run {manifest.run_id}: {total} completions ({counted})"]
     if any(row.n_error or row.n_skipped for row in rows):
@@ -216,9 +218,17 @@ def _unread(run: RunReader, rows: Sequence[MetricRow]) -> list[str]:
     return [f"{name}: {count} times 0, {why}." for (name, why), count in counts.items()]
 
 
-def _metric_record(row: MetricRow) -> Record:
-    names = MetricRow.__dataclass_fields__
-    return {name: getattr(row, name) for name in names}
+def _metric_records(run: RunReader, rows: Sequence[MetricRow]) -> list[Record]:
+    """All of each row; what has no better side says so (None)."""
+    infos = {(cell.cell, info.name): info for cell in run.manifest.cells for info in cell.scorers}
+    records: list[Record] = []
+    for row in rows:
+        names = MetricRow.__dataclass_fields__
+        record: dict[str, Value] = {name: getattr(row, name) for name in names}
+        if infos[row.cell, row.metric].neutral:
+            record["higher_is_better"] = None
+        records.append(record)
+    return records
 
 
 # --------------------------------------------------------------------------- classes

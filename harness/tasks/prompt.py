@@ -168,7 +168,9 @@ def make_requests(
         if task.output_type == "choices":
             continuations = prompt.continuations(sample, task.choices)
         elif task.output_type == "perplexity":
-            continuations = (prompt.answer(sample),)
+            text = prompt.answer(sample)
+            # without a prompt, the text is all there is: nothing to be set apart from
+            continuations = (text if rendered else text.removeprefix(prompt.delimiter),)
         for epoch in range(epochs):
             requests.append(
                 Request(
