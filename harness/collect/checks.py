@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from harness.collect.patterns import compile_pattern
+from harness.collect.recipe_checks import recipe_mistakes
 from harness.collect.shapes import (
     Mistake,
     setting_value,
@@ -63,6 +64,8 @@ def check(kind: str, data: Data, place: Place) -> Iterator[Mistake]:
         yield from _variants(data, place)
     elif kind == "judge":
         yield from _judge_template(data, place.path)
+    elif kind == "recipe":
+        yield from recipe_mistakes(data)
 
 
 def _file_name(kind: str, data: Data, path: Path) -> Iterator[Mistake]:
