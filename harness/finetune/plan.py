@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.adapters.fingerprint import fingerprint
 from harness.collect.recipe_checks import TARGETS, missing_targets, module_names
 from harness.collect.recipe_spec import RecipeSpec
 from harness.collect.specs import TaskSpec, TransformersModel
-from harness.errors import DataError, SpecError, shown
+from harness.errors import DataError, ModelError, SpecError, shown
 from harness.finetune.data import Rows, Splits, line_of, load_splits
 
 WORK = ".training"
@@ -86,11 +87,11 @@ class TrainPlan:
         return self.out / "adapter"
 
     def fingerprint(self) -> str:
-        """Hash of all that determines the weights: recipe, base card, prompt and rows."""
+        """Hash of all that determines the weights: recipe, base, prompt and rows."""
         keys = {"recipe", "description", "model"}
         parts = {
             "recipe": self.recipe.model_dump(mode="json", exclude=keys),
-            "base": [self.base.base, self.base.revision, self.base.lora],
+            "base": [self.base.base, self.base.revision, self.base.lora, _weights(self.base)],
             "prompt": self.task.prompt.model_dump(mode="json"),
             "train": [[s.id, s.input, s.target] for s in self.splits.train],
             "validation": [[s.id, s.input, s.target] for s in self.splits.validation],
@@ -181,3 +182,11 @@ def _check_targets(recipe: RecipeSpec, base: TransformersModel) -> None:
 
 def _words(names: Sequence[str]) -> str:
     return ", ".join(names)
+
+
+def _weights(base: TransformersModel) -> str:
+    """What the base is, beyond its name; empty while its files are not here."""
+    try:
+        return fingerprint(base)
+    except ModelError:
+        return ""
