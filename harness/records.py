@@ -71,8 +71,9 @@ class ReplyForm:
     """What the text of a reply must look like, for adapters that can enforce it.
 
     ``schema`` is the text of a JSON schema without spaces, its properties in the order in which
-    they are to be written; ``name`` is its name for servers that want one. ``top_logprobs`` > 0 asks for that many alternatives at every token. An adapter
-    that cannot do the one or the other answers without; whoever asked reads what came.
+    they are to be written; ``name`` is its name for servers that want one. ``top_logprobs`` > 0
+    asks for that many alternatives at every token. An adapter that cannot do the one or the other
+    answers without; whoever asked reads what came.
     """
 
     name: str = "reply"

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.collect.specs import TransformersModel
+from harness.collect.yamlio import parse
 from harness.errors import ModelError
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+NO_FOLDER = "no such folder"
 TRUE = {"1", "true", "yes", "on"}
 WANTED = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken"]
 
@@ -29,9 +31,13 @@ class Place:
 
 
 def card_error(card: TransformersModel, what: str) -> ModelError:
-    """One line that begins with the card's file."""
+    """One line that begins with the card's file, and the line of the key it begins with."""
     line = " ".join(what.split())
-    return ModelError(f"{shown(card.path)}: {line}")
+    document, _ = parse(card.path, card.text)
+    key = line.split(" ")[0]
+    known = document is not None and document.get((key,)) is not None
+    at = f":{document.line((key,))}" if document is not None and known else ""
+    return ModelError(f"{shown(card.path)}{at}: {line}")
 
 
 def shown(path: Path) -> str:
@@ -131,7 +137,8 @@ def _locate(
     if folder is not None:
         missing = _missing(folder, config)
         if missing:
-            raise card_error(card, f"{key} '{name}': {missing} in {shown(folder)}")
+            where = ": " if missing == NO_FOLDER else " in "
+            raise card_error(card, f"{key} '{name}': {missing}{where}{shown(folder)}")
         return Place(folder, name)
     cached = cached_snapshot(name, revision)
     if cached is not None and not _missing(cached, config):
@@ -153,7 +160,7 @@ def _locate(
 def _missing(folder: Path, config: str) -> str:
     """What keeps a folder from being a model; empty if nothing does."""
     if not folder.is_dir():
-        return "no such folder"
+        return NO_FOLDER
     if not (folder / config).is_file():
         return f"no {config}"
     if weight_files(folder):

@@ -117,7 +117,7 @@ class Reader:
             return Ready(request, ids or self.tokenizer.start(), [])
         if not request.continuations:
             raise ValueError(f"a {request.output_type} request without continuations")
-        if "" in request.continuations:
+        if not all(text.strip() for text in request.continuations):
             raise ValueError("an empty continuation has no log-likelihood")
         ids, tails = encode_pair(self.tokenizer, text, request.continuations, chat)
         if not ids:

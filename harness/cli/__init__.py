@@ -6,8 +6,10 @@ import contextlib
 import errno
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -27,8 +29,24 @@ COMMANDS = {
 """Command -> where it is, and its line in `harness --help`, which imports none of them."""
 
 
+class ReaderGone(Exception):
+    """Whoever read the output has seen enough; click would turn a broken pipe into exit code 1."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands stand in the table above until they are called."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **more)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -79,7 +97,8 @@ def harness_group() -> None:
     """A test runner for models: tasks are tests, metrics are what is asserted.
 
     Exit codes: 0 all well, 1 something ran and did not pass, 2 interrupted (run it again to go
-    on), 3 a bug of ours, 4 a mistake in a file or on the command line, 5 nothing selected.
+    on), 3 a bug of ours, 4 a mistake in a file or on the command line, 5 nothing selected, 141
+    whoever read the output went away (the work itself was done).
     """
 
 
@@ -88,8 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is None:  # closed by the shell (>&-); the next file opened would take its place
         _say("standard output is closed")
         return ExitCode.USAGE_ERROR
+    _stop_as_on_ctrl_c()
     try:
         return _call(arguments)
+    except (ReaderGone, BrokenPipeError):
+        _forget_output()
+        return READER_GONE
     except HarnessError as error:
         _say(str(error))
         return error.exit_code
@@ -104,18 +127,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is not None or error.errno not in NOT_WRITTEN:
             return _bug()
-        if not isinstance(error, BrokenPipeError):  # else the reader has seen enough
-            _say(f"cannot write the output: {error.strerror}")
-        # Python must not try again when it ends
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say(f"cannot write the output: {error.strerror}")
+        _forget_output()
         return ExitCode.INTERRUPTED
     except Exception:
         return _bug()
 
 
-NOT_WRITTEN = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG)
+READER_GONE = 141  # what a shell reports of a program that a broken pipe ends
+NOT_WRITTEN = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG)
 """Why standard output may refuse; a file that does has a name, and errors of its own."""
+
+
+def _stop_as_on_ctrl_c() -> None:
+    """A scheduler that ends the process, and a closed terminal, leave a run that can go on.
+
+    What the caller ignores (nohup) stays ignored.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            with contextlib.suppress(ValueError):  # not the main thread: nothing to catch there
+                signal.signal(number, signal.default_int_handler)
 
 
 def _call(arguments: Sequence[str] | None) -> int:
@@ -125,6 +158,12 @@ def _call(arguments: Sequence[str] | None) -> int:
         code = done.code
     sys.stdout.flush()  # here, where a reader that went away can still be handled
     return int(code) if isinstance(code, int) else ExitCode.OK
+
+
+def _forget_output() -> None:
+    """Python must not try again when it ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str) -> None:

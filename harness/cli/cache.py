@@ -12,6 +12,8 @@ import click
 if TYPE_CHECKING:
     from harness.adapters.cache import Cache
 
+AGE_TODAY = "oldest       last used today"
+MOST_DAYS = 36_500
 _CACHE = click.option(
     "--cache",
     "path",
@@ -32,8 +34,8 @@ def cache() -> None:
 @cache.command()
 @_CACHE
 def stats(path: Path | None) -> None:
-    """Print how much is remembered, and since when."""
-    _with_cache(path, _stats)
+    """Print how much is remembered, and for how long nothing has used the oldest of it."""
+    _with_cache(path, _stats, read_only=True)
 
 
 @cache.command()
@@ -51,17 +53,21 @@ def stats(path: Path | None) -> None:
 def prune(path: Path | None, unused_days: float, everything: bool, yes: bool) -> None:
     """Forget answers that no run has used for a while; they are asked again when needed."""
     days = 0.0 if everything else unused_days
+    if not days <= MOST_DAYS:
+        raise click.UsageError(f"--unused-days {days:g}: give 0 to {MOST_DAYS:,} days")
     _with_cache(path, lambda opened: _prune(opened, days, yes))
 
 
-def _with_cache(path: Path | None, work: Callable[[Cache], None]) -> None:
+def _with_cache(
+    path: Path | None, work: Callable[[Cache], None], *, read_only: bool = False
+) -> None:
     from harness.adapters.cache import Cache
 
     found = path or _default()
     if not found.exists():
         click.echo(f"no cache at {found}: nothing is remembered")
         return
-    opened = Cache(found)
+    opened = Cache(found, read_only=read_only)
     try:
         work(opened)
     finally:
@@ -83,7 +89,7 @@ def _stats(opened: Cache) -> None:
     click.echo(f"size         {known.bytes / 1e6:,.1f} MB")
     if known.oldest is not None:
         days = max(0.0, time.time() - known.oldest) / 86400
-        click.echo(f"unused for   {days:.1f} days at most")
+        click.echo(f"oldest       last used {days:.0f} days ago" if days >= 1 else AGE_TODAY)
 
 
 def _prune(opened: Cache, days: float, yes: bool) -> None:

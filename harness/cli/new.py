@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.collect.library import Project
+from harness.collect.library import Library, Project, library_root
 from harness.collect.specs import SPEC_KINDS
 from harness.collect.starter import starter_files, write_starter
 from harness.errors import shown
@@ -36,6 +36,8 @@ def new(kind: str, name: str, folder: Path | None) -> None:
     write_starter(root, files)
     for path in files:
         click.echo(f"wrote {shown(root / path)}")
+    if Library(library_root(), "bundled").files(kind, name):
+        click.echo(f"note: in this project it stands in place of the bundled {kind} '{name}'")
     click.echo("\nnext:")
     if folder and root != Path.cwd():
         click.echo(f"  cd {folder}")

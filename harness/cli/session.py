@@ -12,6 +12,7 @@ import click
 
 from harness.adapters.cache import Cache
 from harness.cli.bench import judge_error_lines, make_judges, models_named, say_forecast
+from harness.cli.hints import hints
 from harness.cli.progress import ClosableProgress, make_progress
 from harness.cli.run import RunArguments
 from harness.collect.appoint import appoint
@@ -109,13 +110,15 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
     models = len({work.cell.model.model for work in works})
     counts = f"{_count(tasks, 'task')} x {_count(models, 'model')}"
     click.echo(f"running {_count(len(works), 'cell')}: {counts}", err=True)
+    for note in hints(works):
+        click.echo(f"note: {note}", err=True)
     progress: ClosableProgress = make_progress()
     try:
         done = run(works, options, progress)
     except KeyboardInterrupt:  # while scoring: the answers are all in the cache
-        raise Interrupted(
-            "interrupted: all answers are kept; run the same command again to score them"
-        ) from None
+        fresh = options.memory.fresh
+        again = "run it again without --fresh" if fresh else "run the same command again"
+        raise Interrupted(f"interrupted: all answers are kept; {again} to score them") from None
     finally:
         progress.close()
     folder = write_run(runs, done)

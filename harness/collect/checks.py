@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from harness.collect.patterns import compile_pattern
+from harness.collect.recipe_checks import recipe_mistakes
 from harness.collect.shapes import (
     Mistake,
     setting_value,
@@ -63,6 +64,10 @@ def check(kind: str, data: Data, place: Place) -> Iterator[Mistake]:
         yield from _variants(data, place)
     elif kind == "judge":
         yield from _judge_template(data, place.path)
+    elif kind == "recipe":
+        yield from recipe_mistakes(data)
+    elif kind == "model":
+        yield from _beside_the_card(data, place.path)
 
 
 def _file_name(kind: str, data: Data, path: Path) -> Iterator[Mistake]:
@@ -337,6 +342,20 @@ def data_path_fault(where: str, place: Place) -> str | None:
     if file.is_file():
         return None
     return f"'{where}' is {'a folder' if file.is_dir() else 'a pipe or a device'}, not a file"
+
+
+def _beside_the_card(data: Data, path: Path) -> Iterator[Mistake]:
+    """Folders of weights that the card says are beside it, and files of recorded answers."""
+    for key in ("base", "lora", "completions"):
+        where = data.get(key)
+        if not isinstance(where, str) or not where.startswith(("./", "../")) or "{task}" in where:
+            continue
+        file = path.parent / where
+        if not file.exists():
+            what = "file" if key == "completions" else "folder"
+            yield Mistake((key,), f"no such {what}: '{where}'{_near_file(file)}")
+        elif key != "completions" and not file.is_dir():
+            yield Mistake((key,), f"'{where}' is a file, not a folder")
 
 
 def _near_file(file: Path) -> str:

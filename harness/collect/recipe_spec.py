@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from harness.collect.specs import FileSpec, Name, Scalar, Spec
 
@@ -45,6 +46,39 @@ Optimizer = Literal[
 """Those of transformers' names that need nothing installed beside bitsandbytes."""
 
 
+OTHER_NAMES = {
+    "epochs": "num_train_epochs",
+    "n_epochs": "num_train_epochs",
+    "num_epochs": "num_train_epochs",
+    "steps": "max_steps",
+    "lr": "learning_rate",
+    "scheduler": "lr_scheduler_type",
+    "lr_scheduler": "lr_scheduler_type",
+    "batch": "per_device_train_batch_size",
+    "batch_size": "per_device_train_batch_size",
+    "train_batch_size": "per_device_train_batch_size",
+    "micro_batch_size": "per_device_train_batch_size",
+    "eval_batch_size": "per_device_eval_batch_size",
+    "accumulation": "gradient_accumulation_steps",
+    "accumulation_steps": "gradient_accumulation_steps",
+    "grad_accum": "gradient_accumulation_steps",
+    "optimizer": "optim",
+    "warmup": "warmup_steps",
+    "wd": "weight_decay",
+    "beta1": "adam_beta1",
+    "beta2": "adam_beta2",
+    "clip": "max_grad_norm",
+    "grad_clip": "max_grad_norm",
+    "max_seq_length": "max_length",
+    "seq_length": "max_length",
+    "sequence_len": "max_length",
+    "cutoff_len": "max_length",
+    "checkpoint_steps": "save_steps",
+    "load_best": "load_best_model_at_end",
+}
+"""What other programs call transformers' settings, too far from them to be taken for a slip."""
+
+
 class TrainRecipe(Spec):
     """transformers' TrainingArguments, by their own names."""
 
@@ -54,7 +88,7 @@ class TrainRecipe(Spec):
     per_device_eval_batch_size: int = Field(8, gt=0)
     gradient_accumulation_steps: int = Field(1, gt=0)
     gradient_checkpointing: bool = False
-    learning_rate: float = Field(2e-4, gt=0)
+    learning_rate: float = Field(2e-4, gt=0, le=1)
     lr_scheduler_type: Scheduler = "cosine"
     lr_scheduler_kwargs: dict[str, Scalar] = Field(default_factory=dict)
     warmup_steps: int = Field(0, ge=0)
@@ -69,6 +103,27 @@ class TrainRecipe(Spec):
     save_total_limit: int = Field(2, gt=0)
     load_best_model_at_end: bool = False
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _other_names(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """An unknown key that another program knows is told with its name here."""
+        try:
+            return handler(data)
+        except ValidationError as error:
+            told = [_renamed(each) for each in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(cls.__name__, told) from None
+
+
+def _renamed(error: ErrorDetails) -> InitErrorDetails:
+    """The same error again; an unknown key that has another name here, with that name."""
+    kind: str | PydanticCustomError = error["type"]
+    context = error.get("ctx", {})
+    key = str(error["loc"][-1]) if error["loc"] else ""
+    if kind == "extra_forbidden" and key in OTHER_NAMES:
+        what = f"unknown key '{key}' (did you mean '{OTHER_NAMES[key]}'?)"
+        kind, context = PydanticCustomError("value_error", "{error}", {"error": what}), {}
+    return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context)
+
 
 class RecipeSpec(FileSpec):
     """How a LoRA is made: a base card, a task's train split, and the settings."""
@@ -82,6 +137,6 @@ class RecipeSpec(FileSpec):
         "none", description="weights of the base; nf4 is with double quantization"
     )
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     lora: LoraRecipe = LoraRecipe()
     train: TrainRecipe = TrainRecipe()

@@ -65,8 +65,8 @@ def sparkline(values: Sequence[float], width: int = 40) -> str:
         sum(values[i : i + size]) / len(values[i : i + size]) for i in range(0, len(values), size)
     ]
     low, high = min(means), max(means)
-    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
-    return "".join(BLOCKS[round((mean - low) * scale)] for mean in means)
+    span = (high - low) or 1.0
+    return "".join(BLOCKS[round((mean - low) / span * (len(BLOCKS) - 1))] for mean in means)
 
 
 def _svg(points: Sequence[CurvePoint]) -> str:

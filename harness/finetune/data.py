@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.collect.specs import TaskSpec
+from harness.collect.specs import FileSpec, TaskSpec
+from harness.collect.yamlio import Loc, parse
 from harness.errors import DataError
 from harness.records import Request, Sample
 from harness.tasks.dataset import load_samples
@@ -34,6 +35,21 @@ class TrainRow:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """The rows of a split that teach, and what `max_length` took from the others."""
+
+    rows: tuple[TrainRow, ...]
+    cut: int
+    """Rows that lose their end: an answer that breaks off, without EOS."""
+    lost: int
+    """Samples of which `max_length` leaves nothing but the prompt: they are no rows."""
+    longest: int
+    """Tokens of the longest prompt and answer together, before anything is cut."""
+    shortest_prompt: int
+    """Tokens of the shortest prompt."""
+
+
+@dataclass(frozen=True)
 class Splits:
     """The samples that are learnt from, and those that are watched while learning."""
 
@@ -51,27 +67,31 @@ def load_splits(task: TaskSpec) -> Splits:
     for sample in train:
         if (sample.input, sample.target) in held_out:
             what = f"train sample '{sample.id}' stands in the test split too"
-            raise DataError(task.path, 0, what)
+            raise DataError(task.path, line_of(task, ("data", "train_split")), what)
     name = task.data.validation_split
     return Splits(tuple(train), tuple(load_samples(task, name)) if name else ())
 
 
 def make_rows(
     task: TaskSpec, samples: Sequence[Sample], encoder: Encoder, eos: int, max_length: int
-) -> tuple[list[TrainRow], int]:
-    """Rows for the trainer, and how many were longer than ``max_length`` and lost their end."""
+) -> Rows:
+    """Rows for the trainer; one without a token of its answer would teach nothing and is left."""
     prompt = Prompt.of(task)
-    rows, cut = [], 0
+    rows: list[TrainRow] = []
+    cut, longest, shortest = 0, 0, 0
     for sample in samples:
         request = Request(
             sample.id, "perplexity", prompt.render(sample), (training_answer(task, prompt, sample),)
         )
         context, answer = encoder.encode_pair(request)
         ids = [*context, *answer, eos]
-        mask = [0] * len(context) + [1] * (len(answer) + 1)
-        cut += len(ids) > max_length
-        rows.append(TrainRow(ids[:max_length], mask[:max_length]))
-    return rows, cut
+        longest = max(longest, len(ids))
+        shortest = min(shortest or len(context), len(context))
+        if len(context) < max_length:
+            mask = [0] * len(context) + [1] * (len(answer) + 1)
+            rows.append(TrainRow(ids[:max_length], mask[:max_length]))
+            cut += len(ids) > max_length
+    return Rows(tuple(rows), cut, len(samples) - len(rows), longest, shortest)
 
 
 def training_answer(task: TaskSpec, prompt: Prompt, sample: Sample) -> str:
@@ -81,3 +101,9 @@ def training_answer(task: TaskSpec, prompt: Prompt, sample: Sample) -> str:
         right = [letter[-1] for letter in letters].index(sample.target)
         return prompt.continuations(sample, task.choices)[right]
     return prompt.answer(sample)
+
+
+def line_of(spec: FileSpec, loc: Loc) -> int:
+    """The line of the spec's file where a value is, or what is nearest around it; 0 if unknown."""
+    document, _ = parse(spec.path, spec.text)
+    return document.line(loc) if document else 0

@@ -9,10 +9,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.adapters.fingerprint import fingerprint
+from harness.collect.recipe_checks import TARGETS, missing_targets, module_names
 from harness.collect.recipe_spec import RecipeSpec
 from harness.collect.specs import TaskSpec, TransformersModel
-from harness.errors import DataError, ModelError, SpecError
-from harness.finetune.data import Splits, load_splits
+from harness.errors import DataError, ModelError, SpecError, shown
+from harness.finetune.data import Rows, Splits, line_of, load_splits
+
+WORK = ".training"
+"""Where in its folder a training lies until it is whole."""
+
+
+@dataclass(frozen=True)
+class TrainRows:
+    """The splits as tokens."""
+
+    train: Rows
+    validation: Rows
 
 
 @dataclass(frozen=True)
@@ -20,7 +33,7 @@ class TrainPlan:
     """A recipe with the card it starts from, the task it learns and the folder it writes.
 
     The folder holds ``checkpoints/``, ``adapter/``, ``curve.parquet``, ``curve.svg``,
-    ``recipe.json`` and, written last, the model card.
+    ``recipe.json`` and the model card; harness/finetune/folder.py says when.
     """
 
     recipe: RecipeSpec
@@ -29,13 +42,16 @@ class TrainPlan:
     splits: Splits
     out: Path
     allow_code: bool = False
+    rows: TrainRows | None = None
+    """None until `with_rows` has read them; samples that are lost are then known."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps in one pass over the train split."""
+        """Optimizer steps in one pass over the rows of the train split."""
         train = self.recipe.train
-        rows = train.per_device_train_batch_size * train.gradient_accumulation_steps
-        return math.ceil(len(self.splits.train) / rows)
+        count = len(self.splits.train if self.rows is None else self.rows.train.rows)
+        size = train.per_device_train_batch_size * train.gradient_accumulation_steps
+        return math.ceil(count / size)
 
     @property
     def steps(self) -> int:
@@ -44,6 +60,21 @@ class TrainPlan:
         if train.max_steps > 0:
             return train.max_steps
         return math.ceil(train.num_train_epochs * self.steps_per_epoch)
+
+    @property
+    def eval_steps(self) -> int:
+        """Steps between two measurements of the validation loss."""
+        return self.recipe.train.eval_steps or self.steps_per_epoch
+
+    @property
+    def save_steps(self) -> int:
+        """Steps between two checkpoints."""
+        return self.recipe.train.save_steps or self.eval_steps
+
+    @property
+    def work(self) -> Path:
+        """The folder of a training that is not whole yet, with the same names in it."""
+        return self.out / WORK
 
     @property
     def card(self) -> Path:
@@ -56,11 +87,11 @@ class TrainPlan:
         return self.out / "adapter"
 
     def fingerprint(self) -> str:
-        """Hash of all that determines the weights: recipe, base card, prompt and rows."""
+        """Hash of all that determines the weights: recipe, base, prompt and rows."""
         keys = {"recipe", "description", "model"}
         parts = {
             "recipe": self.recipe.model_dump(mode="json", exclude=keys),
-            "base": [self.base.base, self.base.revision, self.base.lora],
+            "base": [self.base.base, self.base.revision, self.base.lora, _weights(self.base)],
             "prompt": self.task.prompt.model_dump(mode="json"),
             "train": [[s.id, s.input, s.target] for s in self.splits.train],
             "validation": [[s.id, s.input, s.target] for s in self.splits.validation],
@@ -86,8 +117,32 @@ class TrainPlan:
             f"{train.gradient_accumulation_steps})",
             f"optimizer   {train.optim}, learning_rate {train.learning_rate:g}, "
             f"{train.lr_scheduler_type}, seed {self.recipe.seed}",
-            f"writes      {self.out}/adapter and the model card '{self.recipe.model}'",
+            f"writes      {shown(self.adapter)} and the model card '{self.recipe.model}'",
+            *self._losses(),
         ]
+
+    def _losses(self) -> list[str]:
+        """What `max_length` takes away, once it is known."""
+        if self.rows is None:
+            return []
+        splits = (("rows", self.rows.train), ("validation", self.rows.validation))
+        return [
+            f"{name:<11} {line}" for name, rows in splits for line in losses(rows, name == "rows")
+        ]
+
+
+def losses(rows: Rows, train: bool = True) -> list[str]:
+    """What `max_length` takes from a split, a line each."""
+    lines = []
+    if rows.cut:
+        lines.append(f"{_count(rows.cut)} their end (max_length)")
+    if rows.lost:
+        lines.append(f"{_count(rows.lost)} the whole answer: not {'trained' if train else 'used'}")
+    return lines
+
+
+def _count(number: int) -> str:
+    return "1 row loses" if number == 1 else f"{number} rows lose"
 
 
 def make_plan(
@@ -95,47 +150,43 @@ def make_plan(
 ) -> TrainPlan:
     """Check that the recipe can be followed at all.
 
-    Raises ModelError if the base card is no transformers model or is a LoRA itself, DataError if
-    the splits are missing or overlap.
+    Raises SpecError if the base card is no transformers model, is a LoRA itself or lacks a target
+    module, DataError if the splits are missing or overlap.
     """
+    line = line_of(recipe, ("base",))
     if not isinstance(base, TransformersModel):
-        raise ModelError(f"{recipe.path}: base '{recipe.base}' is not a transformers model")
+        raise SpecError(recipe.path, line, f"base '{recipe.base}' is not a transformers model")
     if base.lora:
-        raise ModelError(f"{recipe.path}: base '{recipe.base}' is a LoRA; name its own base")
-    if recipe.model == base.model:
-        what = f"model '{recipe.model}' is the name of the base; the LoRA needs one of its own"
-        raise SpecError(recipe.path, 0, what)
-    _check_targets(recipe, base, allow_code)
+        raise SpecError(recipe.path, line, f"base '{recipe.base}' is a LoRA; name its own base")
+    _check_targets(recipe, base)
     if task.output_type == "perplexity":
-        raise DataError(task.path, 0, "a perplexity task has no answers to learn")
+        what = "a perplexity task has no answers to learn"
+        raise DataError(task.path, line_of(task, ("output_type",)), what)
     return TrainPlan(recipe, base, task, load_splits(task), out, allow_code)
 
 
-def _check_targets(recipe: RecipeSpec, base: TransformersModel, allow_code: bool) -> None:
+def _check_targets(recipe: RecipeSpec, base: TransformersModel) -> None:
     """The target modules exist in the base, if its weights are here; reads file headers only."""
-    from safetensors import SafetensorError, safe_open
-
-    from harness.adapters.locate import cached_snapshot, local_folder, locate_base, weight_files
+    from harness.adapters.locate import cached_snapshot, card_error, local_folder
 
     here = local_folder(base, base.base) or cached_snapshot(base.base, base.revision)
-    names = recipe.lora.target_modules
-    if here is None or names == ("all-linear",):
+    if here is None:
         return
-    leaves: set[str] = set()
     try:
-        for file in weight_files(locate_base(base, allow_code).folder):
-            with safe_open(file, "pt") as tensors:
-                leaves |= {key.split(".")[-2] for key in tensors.keys() if "." in key}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ModelError(f"{base.path}: base '{base.base}': damaged weights: {error}") from None
-    missing = [name for name in names if name not in leaves]
-    if missing:
-        known = sorted(name for name in leaves if name.endswith("proj")) or sorted(leaves)
-        raise ModelError(
-            f"{recipe.path}: target_modules: '{missing[0]}' is not in {base.base} "
-            f"(it has {', '.join(known[:12])})"
-        )
+        modules = module_names(here)
+    except (OSError, ValueError) as error:
+        raise card_error(base, f"base '{base.base}': damaged weights: {error}") from None
+    for number, what in missing_targets(recipe.lora.target_modules, modules, recipe.base):
+        raise SpecError(recipe.path, line_of(recipe, (*TARGETS, number)), what)
 
 
 def _words(names: Sequence[str]) -> str:
     return ", ".join(names)
+
+
+def _weights(base: TransformersModel) -> str:
+    """What the base is, beyond its name; empty while its files are not here."""
+    try:
+        return fingerprint(base)
+    except ModelError:
+        return ""

@@ -8,7 +8,6 @@ optimizer's are not; measured: losses differ by up to 0.002).
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -17,15 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.load import choose_device, load_model, quiet
-from harness.adapters.locate import locate_base
-from harness.adapters.tokenizer import TextTokenizer, encode_pair, load_tokenizer
+from harness.adapters.locate import local_folder, locate_base
+from harness.collect.library import is_path, project_root
 from harness.collect.specs import TransformersModel
 from harness.collect.yamlio import Value, dump
-from harness.errors import ModelError, StoreError
+from harness.errors import SpecError
 from harness.finetune.curve import CurvePoint, points_of, write_curve
-from harness.finetune.data import TrainRow, make_rows
+from harness.finetune.data import TrainRow, line_of
+from harness.finetune.folder import begin, check_space, finish, told_in_one_line
 from harness.finetune.plan import TrainPlan
-from harness.records import Request
+from harness.finetune.tokens import with_rows
+from harness.finetune.verdict import Diverged, is_finite, rise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -40,112 +41,83 @@ class Trained:
     """What a training left behind."""
 
     card: Path
-    points: tuple[CurvePoint, ...]
-    seconds: float
-    cut: int
-    """Rows that were longer than max_length and lost their end."""
+    points: tuple[CurvePoint, ...] = ()
+    seconds: float = 0.0
     resumed: bool = False
     known: bool = False
     """True if the same training was finished before, and nothing was done."""
+    rise: str | None = None
+    """How the loss rose, if it did."""
 
 
-@dataclass(frozen=True)
-class _PairEncoder:
-    tokenizer: TextTokenizer
-
-    def encode_pair(self, request: Request) -> tuple[list[int], list[int]]:
-        chat = not isinstance(request.prompt, str)
-        text = request.prompt if isinstance(request.prompt, str) else self._chat(request)
-        context, answers = encode_pair(self.tokenizer, text, request.continuations, chat)
-        return context, answers[0]
-
-    def _chat(self, request: Request) -> str:
-        try:
-            return self.tokenizer.render([m for m in request.prompt if not isinstance(m, str)])
-        except ValueError as error:
-            raise ModelError(str(error)) from None
-
-
-def train(plan: TrainPlan, listen: Listener, *, fresh: bool = False) -> Trained:
+def train(
+    plan: TrainPlan,
+    listen: Listener,
+    *,
+    fresh: bool = False,
+    note: Callable[[str], None] = lambda line: None,
+) -> Trained:
     """Train, or go on with a training, or say that it is done already.
 
-    Raises ModelError if the base cannot be loaded or the LoRA's targets are not in it, StoreError
-    if the folder holds another recipe's training.
+    What was finished before in the same folder stays until the new model is whole; ``note`` is
+    told what a user should know meanwhile. Raises ModelError if the base cannot be loaded,
+    Diverged if the loss is no number, StoreError if the folder holds another recipe's training or
+    cannot be written, Interrupted if the disk is full.
     """
-    started = _prepare(plan, fresh)
-    if plan.card.exists():
-        return Trained(plan.card, (), 0.0, 0, known=True)
-    tokenizer = load_tokenizer(plan.base, locate_base(plan.base, plan.allow_code).folder, None)
-    eos = tokenizer.id_of("eos_token")
-    if eos is None:
-        raise ModelError(f"{plan.base.path}: the tokenizer has no EOS token to learn to stop with")
-    encoder, limit = _PairEncoder(tokenizer), plan.recipe.train.max_length
-    rows, cut = make_rows(plan.task, plan.splits.train, encoder, eos, limit)
-    watched, _ = make_rows(plan.task, plan.splits.validation, encoder, eos, limit)
-    with quiet(), _no_bars():
-        trainer = _trainer(plan, rows, watched, listen)
-        result = trainer.train(resume_from_checkpoint=started)
-        _save(plan, trainer)
-    points = tuple(points_of(trainer.state.log_history))
-    write_curve(points, plan.out)
-    _write_card(plan)
+    start = begin(plan, fresh)
+    if start.known:
+        return Trained(plan.card, known=True)
+    for line in start.notes:
+        note(line)
+    plan = plan if plan.rows else with_rows(plan)
+    with quiet(), _no_bars(), told_in_one_line(plan, fresh):
+        trainer = _trainer(plan, listen, anew=start.checkpoint is None)
+        check_space(plan, sum(p.numel() for p in trainer.model.parameters() if p.requires_grad))
+        checkpoint = None if start.checkpoint is None else str(start.checkpoint)
+        result = trainer.train(resume_from_checkpoint=checkpoint)
+        points = tuple(points_of(trainer.state.log_history))
+        _check_finite(plan, points, trainer)
+        worse = rise(points, best=plan.recipe.train.load_best_model_at_end)
+        trainer.model.save_pretrained(str(plan.work / plan.adapter.name))
+        write_curve(points, plan.work)
+        _write_card(plan, worse)
+        finish(plan)
     seconds = float(result.metrics["train_runtime"])
-    return Trained(plan.card, points, seconds, cut, resumed=started is not None)
+    return Trained(plan.card, points, seconds, start.checkpoint is not None, rise=worse)
 
 
-def _prepare(plan: TrainPlan, fresh: bool) -> str | None:
-    """Make or check the folder; the last checkpoint to go on from, if there is one."""
-    note = plan.out / "recipe.json"
-    try:
-        if fresh and plan.out.exists():
-            shutil.rmtree(plan.out)
-        plan.out.mkdir(parents=True, exist_ok=True)
-        if note.exists():
-            known = json.loads(note.read_text(encoding="utf-8")).get("fingerprint")
-            if known != plan.fingerprint():
-                raise StoreError(
-                    f"{plan.out} holds a training by another recipe, prompt or data; "
-                    "--fresh replaces it, --out trains elsewhere"
-                )
-        else:
-            body = {"fingerprint": plan.fingerprint(), "recipe": plan.recipe.recipe}
-            note.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot use {plan.out}: {error}") from None
-    return _last_checkpoint(plan.out / "checkpoints")
+def _check_finite(plan: TrainPlan, points: Sequence[CurvePoint], trainer: SFTTrainer) -> None:
+    """Raises Diverged, and leaves nothing to go on from, if the losses or weights are no numbers.
 
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that is whole: the trainer writes its state last."""
-    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
-    newest = max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    return None if newest is None else str(newest)
-
-
-def count_tokens(plan: TrainPlan) -> tuple[int, int]:
-    """Longest row and sum of the train split in tokens; raises ModelError without a tokenizer."""
-    tokenizer = load_tokenizer(plan.base, locate_base(plan.base, plan.allow_code).folder, None)
-    rows, _ = make_rows(plan.task, plan.splits.train, _PairEncoder(tokenizer), 0, 1 << 30)
-    lengths = [len(row.input_ids) for row in rows]
-    return max(lengths), sum(lengths)
+    A step before the first bad one may be good, but going on from it would end as this did.
+    """
+    bad = next((point.step for point in points if not is_finite(point)), None)
+    weights = (p for p in trainer.model.parameters() if p.requires_grad)
+    if bad is None and all(bool(p.isfinite().all()) for p in weights):
+        return
+    shutil.rmtree(plan.work)
+    when = "at the end" if bad is None else f"at step {bad}"
+    line = line_of(plan.recipe, ("train", "learning_rate"))
+    where = SpecError(plan.recipe.path, line, f"the loss is no longer a number {when}")
+    raise Diverged(f"{where}: no model was written (try a smaller learning_rate)")
 
 
 # --------------------------------------------------------------------------- the trainer
 
 
-def _trainer(
-    plan: TrainPlan, rows: Sequence[TrainRow], watched: Sequence[TrainRow], listen: Listener
-) -> SFTTrainer:
+def _trainer(plan: TrainPlan, listen: Listener, *, anew: bool) -> SFTTrainer:
     import torch
     from datasets import Dataset
     from transformers import set_seed
     from trl import SFTTrainer
 
     set_seed(plan.recipe.seed)
+    rows: Sequence[TrainRow] = plan.rows.train.rows if plan.rows else ()
+    watched: Sequence[TrainRow] = plan.rows.validation.rows if plan.rows else ()
     model, tokenizer = _base_for_training(plan)
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(plan, bool(watched)),
+        args=_arguments(plan, watched=bool(watched), anew=anew),
         train_dataset=Dataset.from_list([_columns(row) for row in rows]),
         eval_dataset=Dataset.from_list([_columns(row) for row in watched]) if watched else None,
         processing_class=tokenizer,
@@ -200,16 +172,15 @@ def on_cpu(plan: TrainPlan) -> bool:
     return bool(choose_device(plan.base).type == "cpu")
 
 
-def _arguments(plan: TrainPlan, watched: bool) -> SFTConfig:
+def _arguments(plan: TrainPlan, *, watched: bool, anew: bool) -> SFTConfig:
     from trl import SFTConfig
 
     train, dtype = plan.recipe.train, compute_dtype(plan)
-    every = plan.steps_per_epoch
     names = set(type(train).model_fields) - {"eval_steps", "save_steps", "lr_scheduler_kwargs"}
     same = {name: getattr(train, name) for name in names}
     return SFTConfig(
         **same,
-        output_dir=str(plan.out / "checkpoints"),
+        output_dir=str(plan.work / "checkpoints"),
         lr_scheduler_kwargs=dict(train.lr_scheduler_kwargs),
         use_cpu=on_cpu(plan),
         fp16=dtype == "float16",
@@ -218,11 +189,13 @@ def _arguments(plan: TrainPlan, watched: bool) -> SFTConfig:
         data_seed=plan.recipe.seed,
         completion_only_loss=True,
         eval_strategy="steps" if watched else "no",
-        eval_steps=train.eval_steps or every,
+        eval_steps=plan.eval_steps,
+        eval_on_start=watched and anew,  # the loss before training, to compare the end with
         save_strategy="steps",
-        save_steps=train.save_steps or train.eval_steps or every,
-        logging_steps=max(1, every // 4),
+        save_steps=plan.save_steps,
+        logging_steps=max(1, plan.steps_per_epoch // 4),
         logging_first_step=True,
+        logging_nan_inf_filter=False,  # it would log a NaN as the mean of what was before
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
@@ -252,11 +225,13 @@ def _callback(listen: Listener) -> Any:
     from transformers import TrainerCallback
 
     class Tell(TrainerCallback):  # type: ignore[misc]
-        """Hands every logged point on."""
+        """Hands every logged point on; stops where the loss is no number."""
 
         def on_log(self, args: Any, state: Any, control: Any, **given: Any) -> None:
             for point in points_of(state.log_history[-1:]):
                 listen(point, state.max_steps)
+                if not is_finite(point):
+                    control.should_training_stop = True
 
     return Tell()
 
@@ -272,20 +247,11 @@ def _drop_printers(trainer: SFTTrainer) -> None:
 # --------------------------------------------------------------------------- what is left behind
 
 
-def _save(plan: TrainPlan, trainer: SFTTrainer) -> None:
-    """The adapter under its final name only when it is whole."""
-    fresh = plan.out / ".adapter.tmp"
-    trainer.model.save_pretrained(str(fresh))
-    if plan.adapter.exists():
-        shutil.rmtree(plan.adapter)
-    fresh.rename(plan.adapter)
-
-
-def _write_card(plan: TrainPlan) -> None:
+def _write_card(plan: TrainPlan, worse: str | None) -> None:
     recipe, base = plan.recipe, plan.base
     card: dict[str, Value] = {
         "model": recipe.model,
-        "description": f"{base.model} with a LoRA from the recipe {recipe.recipe}.",
+        "description": _description(plan, worse),
         "tags": ["lora"] if recipe.quantize == "none" else ["lora", recipe.quantize],
         "adapter": "transformers",
         "base": _base_reference(base, plan.out),
@@ -293,8 +259,9 @@ def _write_card(plan: TrainPlan) -> None:
         "lora": "./adapter",
         "quantize": recipe.quantize,
         "dtype": compute_dtype(plan),
-        "baseline": base.model,
     }
+    if not is_path(recipe.base):  # else no library knows the base by its name
+        card["baseline"] = base.model
     if base.licence:
         card["licence"] = base.licence
     if base.family:
@@ -302,19 +269,33 @@ def _write_card(plan: TrainPlan) -> None:
     if base.chat_template:
         card["chat_template"] = base.chat_template
     text = f"# Written by `harness finetune {recipe.recipe}`.\n{dump(card)}"
-    temporary = plan.card.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(plan.card)
+    (plan.work / plan.card.name).write_text(text, encoding="utf-8")
+
+
+def _description(plan: TrainPlan, worse: str | None) -> str:
+    """Where the model comes from, and what a reader of its scores should know."""
+    words = [f"{plan.base.model} with a LoRA from the recipe {plan.recipe.recipe}."]
+    if plan.rows and plan.rows.train.lost:
+        lost, limit = plan.rows.train.lost, plan.recipe.train.max_length
+        whole = lost + len(plan.rows.train.rows)
+        words.append(f"{lost} of {whole} train rows lost their whole answer to max_length {limit}")
+        words[-1] += " and were not trained."
+    if worse:
+        words.append(f"In training its {worse}.")
+    return " ".join(words)
 
 
 def _base_reference(base: TransformersModel, out: Path) -> str:
-    """The base as seen from the new card: a path if it is a folder, else its hub id."""
-    from harness.adapters.locate import local_folder
+    """The base as seen from the new card: a path if it is a folder, else its hub id.
 
+    The path is relative, and survives a move, where both lie in one project.
+    """
     folder = local_folder(base, base.base)
     if folder is None:
         return base.base
     folder, here = folder.resolve(), out.resolve()
-    if folder.is_relative_to(base.root.resolve()) and here.is_relative_to(base.root.resolve()):
-        return Path(os.path.relpath(folder, here)).as_posix()
+    for root in (base.root.resolve(), project_root(here)):
+        if folder.is_relative_to(root) and here.is_relative_to(root):
+            path = Path(os.path.relpath(folder, here)).as_posix()
+            return path if path.startswith("..") else f"./{path}"
     return folder.as_posix()

@@ -154,7 +154,7 @@ def verdict(
     if (d.value > 0) != up:
         return "worse"
     if content is not None and not (_real(content) and (content.value > 0) == up):
-        return "better in format only"
+        return "better, content not shown"
     return "better"
 
 

@@ -16,11 +16,11 @@ from harness.results.render import (
     wrap_name,
 )
 
-COLUMNS = ("metric", "A", "B", "B - A", "content", "W/T/L", "verdict")
+COLUMNS = ("metric", "A", "B", "B - A", "content", "verdict, W/T/L")
 WIDEST = 120
 SHORTEST_NAME = 22
 WRAPPED = {  # so that the table fits 100 columns
-    "better in format only": "better in\nformat only",
+    "better, content not shown": "better, content\nnot shown",
     "no difference shown": "no difference\nshown",
     "no difference seen": "no difference\nseen",
 }
@@ -56,7 +56,7 @@ def _table(rows: Sequence[Comparison], lead: Sequence[str], columns: int) -> Tab
     space = max(columns_left([["", *cells] for cells in numbers], COLUMNS, 0, columns), 0)
     names = [_name(row, max(space, SHORTEST_NAME)) for row in rows]
     cells = [[name, *rest] for name, rest in zip(names, numbers, strict=True)]
-    return Table(task, COLUMNS, cells, "lrrrrrl", lead=lead)
+    return Table(task, COLUMNS, cells, "lrrrrl", lead=lead)
 
 
 def _name(row: Comparison, columns: int) -> str:
@@ -76,8 +76,7 @@ def _cells(row: Comparison) -> list[str]:
         _estimate(row.after),
         _difference(row.difference),
         _difference(row.content) if row.content else "",
-        f"{row.wins}/{row.difference.ties}/{row.losses}",
-        words,
+        f"{words}\n{row.wins}/{row.difference.ties}/{row.losses}",
     ]
 
 
@@ -99,12 +98,20 @@ def _legend(rows: Sequence[Comparison]) -> list[str]:
         "95 % hold the true value.",
         "B - A: mean difference over the same n samples, each answered by both; "
         "W/T/L: pairs in which B is better, equal, worse. "
-        "'better' and 'worse': the interval excludes 0 and p < 0.05.",
+        "'better' and 'worse': the interval excludes 0 and p < 0.05; 'no difference shown': it "
+        "does not, or not both; 'no difference seen': every pair is equal; 'too few': so few pairs "
+        "can show nothing.",
     ]
     if any(row.content or _controlled(row) for row in rows):
         notes.append(
             "control: the same answers scored against other samples' references; "
             "content: B - A of what lies above the control."
+        )
+    if any("content" in row.verdict for row in rows):
+        notes.append(
+            "'content not shown': the answers are closer to their references, but not surely more "
+            "than to any reference (the interval of content holds 0, or its p is not < 0.05: "
+            "content_p in csv and json). What was learned may be the format."
         )
     whole = [row.metric for row in rows if row.content is None and _controlled(row)]
     if whole:
@@ -154,7 +161,7 @@ def _record(row: Comparison) -> Record:
         "left_out": row.left_out,
         "failed_a": row.before.failed,
         "failed_b": row.after.failed,
-        "higher_is_better": row.higher_is_better,
+        "higher_is_better": None if row.neutral else row.higher_is_better,
         **_estimate_record("a", row.before),
         **_estimate_record("b", row.after),
         "difference": d.value,
@@ -167,6 +174,7 @@ def _record(row: Comparison) -> Record:
         "content": content.value if content else None,
         "content_low": content.low if content else None,
         "content_high": content.high if content else None,
+        "content_p": content.p if content else None,
         "wins": row.wins,
         "ties": d.ties,
         "losses": row.losses,

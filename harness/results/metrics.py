@@ -38,8 +38,9 @@ class ScoreColumns:
 class SampleScores:
     """Scores with the epochs of each sample averaged; one entry for each sample.
 
-    ``value`` and ``control`` are nan where there is none. ``detail`` has the sample's statistics
-    summed over epochs, or no columns. A sample with any failed epoch is failed as a whole: its
+    ``value`` and ``control`` are nan where there is none. ``detail`` has the mean of the sample's
+    statistics over its epochs (a sum would make BLEU's smoothing depend on their number), or no
+    columns. A sample with any failed epoch is failed as a whole: its
     other epochs are those that happened to work, and no fair stand-in.
     """
 
@@ -112,7 +113,7 @@ def by_sample(columns: ScoreColumns) -> SampleScores:
     mean[status != _OK] = np.nan
     control_mean = np.bincount(at, control, minlength=size) / count
     control_mean[status != _OK] = np.nan
-    detail = _sum_details(columns.detail, at, size)
+    detail = _sum_details(columns.detail, at, size) / count[:, None]
     detail[status != _OK] = 0.0
     return SampleScores(list(index), mean, control_mean, detail, status)
 

@@ -220,7 +220,8 @@ def _markdown(table: Table) -> str:
 
 def _latex(table: Table) -> str:
     rows = [[_one_line(cell) for cell in row] for row in table.rows]
-    head = "".join(f"% {_one_line(line)}\n" for line in (*table.lead, table.title))
+    lines = (*table.lead, table.title, r"needs \usepackage{booktabs}")
+    head = "".join(f"% {_one_line(line)}\n" for line in lines)
     body = _tabulate(table, rows, table.columns, "latex_booktabs")
     # after the end of a row, "[" would begin a length and "*" forbid a page break
     return head + re.sub(r"(?m)^(\s*)([\[*])", r"\1{\2}", body)

@@ -18,6 +18,7 @@ from harness.results.render import (
     Record,
     Report,
     Table,
+    Value,
     columns_left,
     interval,
     number,
@@ -30,7 +31,7 @@ from harness.results.store import RunReader
 from harness.scorers.choice import ClassReport, Confusion, confusion, per_class
 from harness.scorers.overlap import NO_WORD
 
-SHORTEST_NAME = 28
+SHORTEST_NAME = 22
 Infos = Mapping[tuple[str, str], ScorerInfo]
 """(cell, metric) -> what is known of it."""
 
@@ -210,7 +211,8 @@ def _summary_rows(
 
 def _notes(run: RunReader, rows: Sequence[MetricRow]) -> list[str]:
     manifest = run.manifest
-    total = sum(cell.completions for cell in manifest.cells)
+    shown_cells = {row.cell for row in rows}
+    total = sum(cell.completions for cell in manifest.cells if cell.cell in shown_cells)
     counted = ", ".join(f"{count} {status}" for status, count in manifest.counts.items())
     notes = [f"run {manifest.run_id}: {total} completions ({counted})"]
     if any(row.n_error or row.n_skipped for row in rows):
@@ -244,12 +246,14 @@ def _unread(run: RunReader, rows: Sequence[MetricRow]) -> list[str]:
 
 
 def _metric_record(row: MetricRow, infos: Infos) -> Record:
-    names = MetricRow.__dataclass_fields__
+    """All of a row and of its judge; what has no better side says so (None)."""
     info = infos[row.cell, row.metric]
-    judge = ("judge", "judged_by", "template", "same_family", "kappa")
-    return {name: getattr(row, name) for name in names} | {
-        name: getattr(info, name) for name in judge
-    }
+    record: dict[str, Value] = {n: getattr(row, n) for n in MetricRow.__dataclass_fields__}
+    for name in ("judge", "judged_by", "template", "same_family", "kappa"):
+        record[name] = getattr(info, name)
+    if info.neutral:
+        record["higher_is_better"] = None
+    return record
 
 
 # --------------------------------------------------------------------------- classes

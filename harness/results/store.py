@@ -272,10 +272,18 @@ def find_named(root: Path, text: str) -> RunReader | None:
         return read_run(Path(text))
     runs = whole_runs(root)
     if text == "latest":
-        return read_run(runs[0]) if runs else None
+        return next((run for run in map(_readable, runs) if run), None) if runs else None
     exact = [path for path in runs if path.name == text]
     begun = exact or [path for path in runs if text and path.name.startswith(text)]
     return read_run(begun[0]) if len(begun) == 1 else None
+
+
+def _readable(path: Path) -> RunReader | None:
+    """A run, or None if it is damaged: one such run must not hide the others."""
+    try:
+        return read_run(path)
+    except StoreError:
+        return None
 
 
 def newest_with(root: Path, models: Sequence[str]) -> RunReader | None:

@@ -77,9 +77,9 @@ def generate(works: Sequence[Work], memory: Memory, progress: Progress) -> Answe
                 adapter.close()
     except KeyboardInterrupt:
         done = len(answers.completions)
+        again = "run it again without --fresh" if memory.fresh else "run the same command again"
         raise Interrupted(
-            f"interrupted: {done} of {total} answers are kept; "
-            "run the same command again to go on from there"
+            f"interrupted: {done} of {total} answers are kept; {again} to go on from there"
         ) from None
     return answers
 

@@ -14,12 +14,12 @@ from functools import cached_property
 from jinja2 import Template, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import SecurityError, UndefinedError
 
+from harness.collect.sandbox import environment
 from harness.collect.specs import PromptSpec, TaskSpec
 from harness.collect.suggest import did_you_mean
 from harness.errors import SpecError
 from harness.records import LETTERS, GenerateSettings, Message, Request, Sample
 from harness.tasks.rows import line_of, shown
-from harness.collect.sandbox import environment
 
 Question = str | tuple[Message, ...]
 """A prompt without examples: text, or messages for the chat template."""
@@ -168,7 +168,9 @@ def make_requests(
         if task.output_type == "choices":
             continuations = prompt.continuations(sample, task.choices)
         elif task.output_type == "perplexity":
-            continuations = (prompt.answer(sample),)
+            text = prompt.answer(sample)
+            # without a prompt, the text is all there is: nothing to be set apart from
+            continuations = (text if rendered else text.removeprefix(prompt.delimiter),)
         for epoch in range(epochs):
             requests.append(
                 Request(

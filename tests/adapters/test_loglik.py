@@ -164,9 +164,11 @@ def test_perplexity_of_a_target_given_a_prompt(tiny, card):
 
 
 def test_an_empty_continuation_fails_its_sample(tiny, card):
-    asked = [Request("bad", "choices", "the", (" a", "")), *questions(1)]
-    found = ask(card(tiny()), asked)
-    assert "empty continuation" in (found["bad"].error or "")
+    bad = Request("bad", "choices", "the", (" a", ""))
+    blank = Request("blank", "perplexity", "", (" ",))
+    found = ask(card(tiny()), [bad, blank, *questions(1)])
+    for name in ("bad", "blank"):
+        assert "empty continuation" in (found[name].error or "")
     assert not found["0"].failed
 
 

@@ -49,7 +49,7 @@ def test_stats_of_the_projects_cache(path: Path) -> None:
     assert words["cache"] == str(path)
     assert words["completions"] == "3"
     assert words["vectors"] == "0"
-    assert words["unused"] == "for   40.0 days at most"
+    assert words["oldest"] == "last used 40 days ago"
 
 
 def test_the_environment_and_the_option_name_other_files(
@@ -93,5 +93,6 @@ def test_prune_asks_first(path: Path) -> None:
 
 
 def test_days_are_not_negative(path: Path) -> None:
-    assert harness_cache("prune", "--unused-days", "-1", "--yes").exit_code == 2
+    for days in ("-1", "nan", "1e400"):
+        assert harness_cache("prune", "--unused-days", days, "--yes").exit_code == 2
     assert remembered(path) == 3

@@ -171,6 +171,11 @@ def test_new_refuses_to_overwrite(harness: Shell) -> None:
     assert harness.err == "finetune/mine.recipe.yaml: exists already and is not overwritten\n"
 
 
+def test_new_says_that_it_stands_in_place_of_a_bundled_one(harness: Shell) -> None:
+    assert harness("new", "model", "tiny-llama") == 0
+    assert "stands in place of the bundled model 'tiny-llama'" in harness.out
+
+
 def test_new_in_another_folder(harness: Shell) -> None:
     assert harness("new", "judge", "strict", "--dir", "evals") == 0
     assert (harness.root / "evals" / "judges" / "strict.judge.yaml").is_file()

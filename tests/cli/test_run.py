@@ -184,6 +184,23 @@ def test_what_was_sent_is_stored_and_shown(chat: UserProject, invoke: Invoke) ->
     assert "prompt   (nothing was sent)" in out
 
 
+def test_what_is_hardly_ever_meant_is_said_once(sums: UserProject, invoke: Invoke) -> None:
+    sums.write(
+        "tasks/told/told.task.yaml",
+        "task: told\nversion: 1\ndata: {path: d.jsonl, fields: {input: q, target: a}}\n"
+        "prompt: {template: '{{ q }} Hint: {{ a }}'}\nscore: [exact_match]\n",
+    )
+    rows = [{"id": str(n), "q": "Why?", "a": f"Because it is so, {n}."} for n in range(2)]
+    sums.write_rows("tasks/told/d.jsonl", rows)
+    sums.add_replay({"0": "x", "1": "x"})
+    _, _, err = invoke("run", "told", "-m", "recorded", "--epochs", "2")
+    assert err.count("note: told: every prompt contains its own target") == 1
+    assert err.count("note: told: at temperature 0 all 2 epochs give the same answers") == 1
+    sums.add_replay({f"s{n}": "x" for n in range(6)})
+    _, _, err = invoke("run", "sums", "-m", "recorded")
+    assert "note:" not in err
+
+
 def test_a_node_id_names_task_and_model(sums: UserProject, invoke: Invoke) -> None:
     code, _, _ = invoke("run", "tasks/sums/sums.task.yaml::sums[recorded]")
     assert code == 0
@@ -294,7 +311,7 @@ def test_missing_weights_offline_are_one_line_and_nothing_is_written(
     )
     code, _, err = invoke("run", "sums", "-m", "far")
     assert code == 4
-    assert "nobody/nothing-1b" in err
+    assert err.splitlines()[-1].startswith("adapters/far.model.yaml:3: base 'nobody/nothing-1b'")
     assert "Traceback" not in err
     assert not list((sums.root / "runs").iterdir())
 

@@ -244,7 +244,21 @@ def test_the_file_says_what_kind_it_is(root: Path) -> None:
     ]
 
 
+def test_what_a_card_says_is_beside_it_is_there(root: Path) -> None:
+    (root / "tuned").mkdir()
+    (root / "notes.txt").write_text("x")
+    good = "model: m\nadapter: transformers\nbase: owner/name\nlora: ./tuned\n"
+    assert isinstance(check(root, good, "m.model.yaml"), TransformersModel)
+    for wrong, what in (
+        ("./tune", "no such folder: './tune' (did you mean 'tuned'?)"),
+        ("./notes.txt", "'./notes.txt' is a file, not a folder"),
+    ):
+        text = good.replace("./tuned", wrong)
+        assert mistake(root, text, "m.model.yaml") == f"m.model.yaml:4: {what}"
+
+
 def test_model_cards_are_read_by_their_adapter(root: Path) -> None:
+    (root / "m").mkdir()
     card = check(root, "model: m\nadapter: transformers\nbase: ./m\n", "m.model.yaml")
     assert isinstance(card, TransformersModel)
     replay = check(root, "model: m\nadapter: replay\ncompletions: a.jsonl\n", "m.model.yaml")

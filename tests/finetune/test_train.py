@@ -15,68 +15,27 @@ from harness.adapters.tokenizer import load_tokenizer
 from harness.collect.library import Project
 from harness.collect.recipe_spec import Optimizer, Scheduler
 from harness.collect.specs import TransformersModel
-from harness.errors import DataError, ModelError, SpecError, StoreError
+from harness.errors import DataError, StoreError
 from harness.finetune.data import load_splits, make_rows
-from harness.finetune.plan import TrainPlan, make_plan
-from harness.finetune.train import _PairEncoder, train
+from harness.finetune.tokens import PairEncoder
+from harness.finetune.train import train
 from harness.runner.work import Asking, make_work
 
 if TYPE_CHECKING:
     from tests.conftest import UserProject
+    from tests.finetune.conftest import Colours
 
 ROOT = Path(__file__).resolve().parents[2]
-TASK = """\
-task: colours
-version: 1
-data: {path: data/colours.jsonl, fields: {input: question, target: answer}}
-prompt: {template: "Question: {{ input }}\\nAnswer:"}
-generate: {max_new_tokens: 8}
-score: [exact_match, rouge_l]
-"""
-RECIPE = """\
-recipe: quick
-base: tiny-llama
-task: colours
-model: quick
-lora: {r: 4, lora_alpha: 8, target_modules: [q_proj, v_proj]}
-train:
-  num_train_epochs: 4
-  per_device_train_batch_size: 4
-  learning_rate: 5e-3
-  max_length: 64
-"""
 
 
-@pytest.fixture
-def colours(project: UserProject) -> UserProject:
-    project.write("tasks/colours/colours.task.yaml", TASK)
-    rows = [
-        {"id": f"{split}{n}", "split": split, "question": f"what colour is thing {n}?", "answer": a}
-        for split, count in (("train", 12), ("validation", 4), ("test", 4))
-        for n, a in zip(range(count), ["red.", "green.", "blue."] * 9, strict=False)
-    ]
-    for number, row in enumerate(rows):
-        row["question"] = f"{row['question']} ({number})"
-    project.write_rows("tasks/colours/data/colours.jsonl", rows)
-    project.write("finetune/quick.recipe.yaml", RECIPE)
-    return project
-
-
-def plan_of(project: UserProject, name: str = "quick") -> TrainPlan:
-    here = Project.here(project.root)
-    recipe = here.get_recipe(name)
-    out = project.root / "runs" / "finetune" / recipe.model
-    return make_plan(recipe, here.get_model(recipe.base), here.get_task(recipe.task), out)
-
-
-def test_training_sees_the_tokens_that_evaluation_asks_with(colours: UserProject) -> None:
+def test_training_sees_the_tokens_that_evaluation_asks_with(colours: Colours) -> None:
     """The prompt object is one and the same, and so are the ids: BOS once, same boundary."""
-    plan = plan_of(colours)
+    plan = colours.plan()
     tokenizer = load_tokenizer(plan.base, ROOT / "adapters" / "tiny-llama", None)
     eos = tokenizer.id_of("eos_token")
     assert eos is not None
-    rows, cut = make_rows(plan.task, plan.splits.validation, _PairEncoder(tokenizer), eos, 512)
-    assert cut == 0
+    made = make_rows(plan.task, plan.splits.validation, PairEncoder(tokenizer), eos, 512)
+    assert (made.cut, made.lost) == (0, 0)
 
     here = Project.here(colours.root)
     task = plan.task.model_copy(
@@ -86,7 +45,7 @@ def test_training_sees_the_tokens_that_evaluation_asks_with(colours: UserProject
 
     (work,) = make_work(make_cells([task], [here.get_model("tiny-llama")]), Asking())
     asked = list(Reader(tokenizer, 512).read(work.requests))
-    for row, item in zip(rows, asked, strict=True):
+    for row, item in zip(made.rows, asked, strict=True):
         context = [token for token, mask in zip(*_columns(row), strict=True) if not mask]
         answer = [token for token, mask in zip(*_columns(row), strict=True) if mask]
         assert context == list(item.ids)  # type: ignore[union-attr]
@@ -98,8 +57,10 @@ def _columns(row: object) -> tuple[list[int], list[int]]:
     return row.input_ids, row.completion_mask  # type: ignore[attr-defined]
 
 
-def test_a_choice_is_taught_as_it_will_be_asked(project: UserProject) -> None:
-    body = TASK.replace("answer}}", "answer, choices: options}}").replace(
+def test_a_choice_is_taught_as_it_will_be_asked(colours: Colours) -> None:
+    project = colours.project
+    body = (colours.root / "tasks/colours/colours.task.yaml").read_text(encoding="utf-8")
+    body = body.replace("answer}}", "answer, choices: options}}").replace(
         "score: [exact_match, rouge_l]", "output_type: choices\nchoices: text\nscore: [choice]"
     )
     project.write("tasks/colours/colours.task.yaml", body)
@@ -108,16 +69,15 @@ def test_a_choice_is_taught_as_it_will_be_asked(project: UserProject) -> None:
         for s in ("train", "validation", "test")
     ]
     project.write_rows("tasks/colours/data/colours.jsonl", rows)
-    project.write("finetune/quick.recipe.yaml", RECIPE)
-    plan = plan_of(project)
+    plan = colours.plan()
     tokenizer = load_tokenizer(plan.base, ROOT / "adapters" / "tiny-llama", None)
-    (row,), _ = make_rows(plan.task, plan.splits.train, _PairEncoder(tokenizer), 1, 512)
+    (row,) = make_rows(plan.task, plan.splits.train, PairEncoder(tokenizer), 1, 512).rows
     answer = [i for i, mask in zip(row.input_ids, row.completion_mask, strict=True) if mask]
     assert tokenizer.decode(answer[:-1]).strip() == "blue."
 
 
 def test_a_recipe_trains_writes_a_card_and_the_card_runs(
-    colours: UserProject, invoke: Callable[..., tuple[int, str, str]]
+    colours: Colours, invoke: Callable[..., tuple[int, str, str]]
 ) -> None:
     code, out, err = invoke("finetune", "quick")
     assert code == 0, err
@@ -143,12 +103,12 @@ def test_a_recipe_trains_writes_a_card_and_the_card_runs(
     assert "already trained" in out
 
 
-def test_the_same_seed_gives_the_same_lora(colours: UserProject) -> None:
+def test_the_same_seed_gives_the_same_lora(colours: Colours) -> None:
     from safetensors.numpy import load_file
 
     weights = []
     for _ in range(2):
-        train(plan_of(colours), lambda point, steps: None, fresh=True)
+        train(colours.plan(), lambda point, steps: None, fresh=True)
         file = colours.root / "runs/finetune/quick/adapter/adapter_model.safetensors"
         weights.append({name: value.tobytes() for name, value in load_file(file).items()})
     assert weights[0] == weights[1]
@@ -158,10 +118,10 @@ class Stop(Exception):
     """Raised by a listener in place of a kill."""
 
 
-def test_a_stopped_training_goes_on_from_its_last_checkpoint(colours: UserProject) -> None:
+def test_a_stopped_training_goes_on_from_its_last_checkpoint(colours: Colours) -> None:
     from safetensors.numpy import load_file
 
-    plan = plan_of(colours)
+    plan = colours.plan()
     whole = train(plan, lambda point, steps: None)
     file = plan.adapter / "adapter_model.safetensors"
     expected = load_file(file)
@@ -172,60 +132,33 @@ def test_a_stopped_training_goes_on_from_its_last_checkpoint(colours: UserProjec
 
     with pytest.raises(Stop):
         train(plan, stop, fresh=True)
-    assert not plan.card.exists()
-    assert list((plan.out / "checkpoints").glob("checkpoint-*"))
+    assert plan.card.exists()  # of the first training: nothing is lost
+    assert list((plan.work / "checkpoints").glob("checkpoint-*"))
     done = train(plan, lambda point, steps: None)
     assert done.resumed
     assert [p.step for p in done.points] == [p.step for p in whole.points]
     # going on is not bit-exact (docs in harness/finetune/train.py); it is the same training
     for name, value in load_file(file).items():
         assert abs(value - expected[name]).max() < 0.01, name
+    assert not plan.work.exists()
 
 
-def test_another_recipe_in_the_same_folder_is_refused(colours: UserProject) -> None:
-    train(plan_of(colours), lambda point, steps: None)
-    colours.write("finetune/quick.recipe.yaml", RECIPE.replace("5e-3", "1e-3"))
+def test_another_recipe_in_the_same_folder_is_refused(colours: Colours) -> None:
+    train(colours.plan(), lambda point, steps: None)
+    colours.change("5e-3", "1e-3")
     with pytest.raises(StoreError, match="--fresh"):
-        train(plan_of(colours), lambda point, steps: None)
+        train(colours.plan(), lambda point, steps: None)
 
 
-def test_a_train_sample_that_is_also_tested_is_refused(colours: UserProject) -> None:
+def test_a_train_sample_that_is_also_tested_is_refused(colours: Colours) -> None:
     rows = [
         {"id": "a", "split": "train", "question": "q", "answer": "red."},
         {"id": "b", "split": "test", "question": "q", "answer": "red."},
         {"id": "c", "split": "validation", "question": "v", "answer": "red."},
     ]
-    colours.write_rows("tasks/colours/data/colours.jsonl", rows)
+    colours.project.write_rows("tasks/colours/data/colours.jsonl", rows)
     with pytest.raises(DataError, match="stands in the test split too"):
         load_splits(Project.here(colours.root).get_task("colours"))
-
-
-def test_a_target_module_that_the_base_does_not_have_is_named(colours: UserProject) -> None:
-    colours.write("finetune/quick.recipe.yaml", RECIPE.replace("v_proj", "w_proj"))
-    with pytest.raises(ModelError, match="'w_proj' is not in"):
-        plan_of(colours)
-
-
-def test_a_recipe_may_not_take_the_name_of_its_base(colours: UserProject) -> None:
-    text = RECIPE.replace("model: quick", "model: tiny-llama")
-    colours.write("finetune/quick.recipe.yaml", text)
-    with pytest.raises(SpecError, match="the name of the base"):
-        plan_of(colours)
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "said"),
-    [("lr_scheduler_type", "cosinus", "cosine"), ("optim", "adam_torch", "adamw_torch")],
-)
-def test_a_name_that_the_trainer_does_not_know_is_found_at_collection(
-    colours: UserProject, invoke: Callable[..., tuple[int, str, str]], key: str, value: str,
-    said: str,
-) -> None:  # fmt: skip
-    colours.write("finetune/quick.recipe.yaml", RECIPE + f"  {key}: {value}\n")
-    code, _, err = invoke("finetune", "quick", "--dry-run")
-    assert code == 4
-    assert said in err
-    assert "quick.recipe.yaml:11:" in err
 
 
 def test_our_names_are_names_of_the_trainer() -> None:

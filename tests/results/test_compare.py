@@ -67,7 +67,7 @@ def test_verdict_follows_the_interval_and_the_direction(
     assert one(path, "base", "tuned").verdict == verdict
 
 
-def test_a_gain_that_other_references_share_is_format_only(store: Store, cell) -> None:
+def test_a_gain_that_other_references_share_shows_no_content(store: Store, cell) -> None:
     base = cell("base", values={"rouge_l": spread(0.2)}, controls={"rouge_l": spread(0.1, seed=1)})
     shape = cell("shape", values={"rouge_l": spread(0.4, seed=2)}, infos=OVERLAP)
     shape.controls = {"rouge_l": spread(0.3, seed=3)}
@@ -76,7 +76,7 @@ def test_a_gain_that_other_references_share_is_format_only(store: Store, cell) -
     base.infos = OVERLAP
     path = store(base, shape, topic)
     row = one(path, "base", "shape")
-    assert row.verdict == "better in format only"
+    assert row.verdict == "better, content not shown"
     assert row.content is not None
     assert row.content.low < 0 < row.content.high
     assert one(path, "base", "topic").verdict == "better"
@@ -287,7 +287,7 @@ def test_the_table_fits_a_page_and_explains_itself(store: Store, cell) -> None:
     rows, notes = compare(path.parent, cells[0].model, cells[1].model, CompareOptions())
     text = render(comparison_report(rows, notes), "table")
     assert max(map(len, text.splitlines())) <= 120
-    for words in ("n=16, 1 left out", "better in", "control 0.", "95 % interval", "16/0/0"):
+    for words in ("n=16, 1 left out", "better, content", "control 0.", "95 % interval", "16/0/0"):
         assert words in text
     assert f"B  {cells[1].model}" in text
 
@@ -323,6 +323,8 @@ def test_a_count_has_more_and_fewer_but_no_better_side(
     text = render(comparison_report(rows, notes), "table")
     assert "(no better side)" in text
     assert "lower is better" not in text
+    records = json.loads(render(comparison_report(rows, notes), "json"))["comparisons"]
+    assert records[0]["higher_is_better"] is None
 
 
 def test_a_corpus_metric_has_no_content_on_the_scale_of_samples(

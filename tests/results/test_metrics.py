@@ -45,6 +45,20 @@ def test_epochs_are_averaged_before_samples_are_counted() -> None:
     assert row.method == "t"  # halves are no yes-or-no values
 
 
+def test_the_same_answers_in_more_epochs_are_the_same_bleu() -> None:
+    found = set()
+    for epochs in (1, 3, 10):
+        samples = [Sample("a", "", ""), Sample("b", "", "")]
+        rows = [CompletionRow(s.id, e, Completion(s.id)) for s in samples for e in range(epochs)]
+        # no match of order 4: the score hangs on the smoothing
+        details = {"a": (9, 8, 5, 2, 0, 0, 9, 8, 7, 6), "b": (7, 9, 4, 2, 1, 0, 7, 6, 5, 4)}
+        scores = [Score(1.0, detail=tuple(map(float, details[row.sample]))) for row in rows]
+        info = ScorerInfo("bleu", aggregate="bleu", kind="number")
+        cell = CellResult("c", "h", "t", "th", 1, "m", "", samples, rows, {"bleu": scores}, [info])
+        found.add(cell_metrics(cell)[0].value)
+    assert len(found) == 1
+
+
 def test_a_sample_with_a_failed_epoch_is_failed() -> None:
     (row,) = cell_metrics(epochs_cell([[1, None], [0.2, 0.6]]))
     assert (row.n, row.n_error, row.value) == (1, 1, pytest.approx(0.4))

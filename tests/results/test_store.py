@@ -322,6 +322,7 @@ def test_a_damaged_run_does_not_hide_the_others(two_runs: tuple[Path, Path]) -> 
     older, newer = two_runs
     (newer / FILE_NAME).write_text("{")
     assert find_run(older.parent, "b").path == older
+    assert find_run(older.parent, "latest").path == older
 
 
 def test_a_folder_named_like_a_model_is_not_taken_for_a_run(

@@ -136,18 +136,28 @@ def test_killed_twenty_times_it_ends_as_if_never_stopped(long_project: UserProje
     assert scores(killed) == scores(whole)
 
 
-def test_ctrl_c_says_what_is_kept_and_exits_with_2(long_project: UserProject) -> None:
+@pytest.mark.parametrize(
+    ("sign", "option", "advice"),
+    [
+        (signal.SIGINT, (), "run the same command again"),
+        (signal.SIGTERM, (), "run the same command again"),
+        (signal.SIGHUP, ("--fresh",), "run it again without --fresh"),
+    ],
+)
+def test_being_stopped_says_what_is_kept_and_exits_with_2(
+    long_project: UserProject, sign: signal.Signals, option: tuple[str, ...], advice: str
+) -> None:
     cache = long_project.root / "cache.sqlite"
     process = subprocess.Popen(
-        long_project.command("run", "long", "-m", "slow", "--cache", str(cache)),
+        long_project.command("run", "long", "-m", "slow", "--cache", str(cache), *option),
         cwd=long_project.root, env=long_project.environment(), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while process.poll() is None and committed(cache) < 5:
         time.sleep(0.005)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sign)
     _, err = process.communicate()
     assert process.returncode == 2
-    assert f"of {ROWS} answers are kept; run the same command again" in err
+    assert f"of {ROWS} answers are kept; {advice}" in err
     assert "Traceback" not in err
     assert not (long_project.root / "runs").exists() or not list(
         (long_project.root / "runs").iterdir()

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.collect.sandbox import MAX_PROMPT, environment
 from harness.collect.specs import TaskSpec
 from harness.errors import SpecError
 from harness.records import Message, Sample
 from harness.tasks.prompt import Prompt, make_requests
-from harness.collect.sandbox import MAX_PROMPT, environment
 
 SAMPLE = Sample("s1", "What is 6 x 7?", "42", row={"question": "What is 6 x 7?", "topic": "sums"})
 CHOICE = Sample("c1", "Which is red?", "B", choices=("sky", "blood", "grass"))
