@@ -131,7 +131,15 @@ def material(judge: Judge, sample: Sample, answer: str, answer_b: str | None = N
     """What a judge may see of a sample: no model, no threshold, and no reference it did not ask
     for."""
     reference = reference_of(sample) if judge.spec.needs_reference else None
-    return Material(sample.input, reference, answer, answer_b, sample.media)
+    return Material(question_of(sample), reference, answer, answer_b, sample.media)
+
+
+def question_of(sample: Sample) -> str:
+    """What was asked; of rows in Alpaca's form, the instruction and the input it speaks of."""
+    row, context = sample.row, sample.row.get("input")
+    if row.get("instruction") != sample.input or not isinstance(context, str):
+        return sample.input
+    return f"{sample.input}\n\n{context}" if context.strip() else sample.input
 
 
 def reference_of(sample: Sample) -> str:

@@ -477,3 +477,13 @@ def test_a_read_only_cache_without_a_file_is_empty_and_makes_none(tmp_path: Path
     assert opened.stats().completions == 0
     opened.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_knows_what_an_image_holds_and_not_its_name(tmp_path: Path) -> None:
+    def key(name: str, content: bytes) -> bytes:
+        file = tmp_path / name
+        file.write_bytes(content)
+        return request_key("f", Request("r", "generate", "What is it?", media=(str(file),)))
+
+    assert key("a.png", b"one") == key("b.png", b"one")
+    assert key("a.png", b"one") != key("c.png", b"two")

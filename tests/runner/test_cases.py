@@ -1,0 +1,29 @@
+"""What a judge sees of a sample."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.records import Sample
+from harness.runner.cases import question_of, reference_of
+
+
+@pytest.mark.parametrize(
+    ("row", "seen"),
+    [
+        ({"instruction": "Shorten it.", "input": "A long text."}, "Shorten it.\n\nA long text."),
+        ({"instruction": "Shorten it.", "input": "  "}, "Shorten it."),
+        ({"instruction": "Shorten it."}, "Shorten it."),
+        ({"instruction": "Another one.", "input": "A long text."}, "Shorten it."),
+        ({"input": "Shorten it."}, "Shorten it."),
+    ],
+)
+def test_an_instruction_is_judged_with_the_input_it_speaks_of(
+    row: dict[str, str], seen: str
+) -> None:
+    assert question_of(Sample("s", "Shorten it.", "x", row=row)) == seen
+
+
+def test_the_reference_of_a_choice_is_its_words() -> None:
+    assert reference_of(Sample("s", "Which?", "B", choices=("red", "blue"))) == "blue"
+    assert reference_of(Sample("s", "Which?", "B")) == "B"
