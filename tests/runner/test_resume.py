@@ -141,7 +141,7 @@ def test_killed_twenty_times_it_ends_as_if_never_stopped(long_project: UserProje
     [
         (signal.SIGINT, (), "run the same command again"),
         (signal.SIGTERM, (), "run the same command again"),
-        (signal.SIGHUP, ("--fresh",), "run it again without --fresh"),
+        (signal.SIGTERM, ("--fresh",), "run it again without --fresh"),
     ],
 )
 def test_being_stopped_says_what_is_kept_and_exits_with_2(
