@@ -7,28 +7,25 @@ cached, so that the next run asks again.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, replace
-from functools import lru_cache
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from harness.adapters.base import Adapter
+from harness.adapters.keys import request_key
 from harness.collect.specs import ModelSpec
 from harness.errors import Interrupted, StoreError
-from harness.records import Completion, GenerateSettings, Request, TokenLogprobs, Usage
+from harness.records import Completion, Request, TokenLogprobs, Usage
 
 _TABLE = "CREATE TABLE IF NOT EXISTS {} (key BLOB PRIMARY KEY, body, used INTEGER) WITHOUT ROWID"
 _TABLES = ("completions", "vectors")
 BUSY_SECONDS = 60.0  # how long a run waits for another that is writing
 CHECKED_BYTES = 64 << 20  # a file up to this size is checked whole when it is opened: ~70 ms
 CHUNK = 500  # keys in one SELECT; SQLite's limit of variables was 999 for long
-KEY_VERSION = 3  # raise it when the meaning of a key or a body changes
 _FIELDS = (
     "text",
     "finish_reason",
@@ -53,47 +50,6 @@ class CacheStats:
     bytes: int
     oldest: float | None
     """Unix time at which the longest unused row was last used, to within a day."""
-
-
-def request_key(fingerprint: str, request: Request) -> bytes:
-    """SHA-256 of all that determines the reply to a request by the model with a fingerprint.
-
-    The seed of a greedy request is left out: it cannot change the reply.
-    """
-    prompt = (
-        request.prompt
-        if isinstance(request.prompt, str)
-        else [[m.role, m.content] for m in request.prompt]
-    )
-    parts = [KEY_VERSION, fingerprint, request.output_type, prompt, request.continuations]
-    media = [_media_digest(path) for path in request.media]
-    parts += [_settings_text(request.settings), media, request.epoch]
-    form = request.form  # by hand: `astuple` copies deeply, which is most of a key's time
-    parts += [(form.name, form.schema, form.top_logprobs) if form else None]
-    return hashlib.sha256(json.dumps(parts).encode()).digest()
-
-
-def _media_digest(path: str) -> str:
-    """What a file holds, not where it lies; its name if it cannot be read."""
-    try:
-        state = os.stat(path)
-        return _digest_of(path, state.st_size, state.st_mtime_ns)
-    except (OSError, ValueError):  # a path with a zero byte is a ValueError
-        return path
-
-
-@lru_cache(maxsize=65536)
-def _digest_of(path: str, _size: int, _changed: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@lru_cache(maxsize=1024)
-def _settings_text(settings: GenerateSettings) -> str:
-    known = asdict(settings)
-    if settings.temperature == 0:
-        del known["seed"]
-    return json.dumps(known, sort_keys=True)
 
 
 class Cache:

@@ -8,13 +8,18 @@ harness/collect/tree.py, which knows the libraries.
 from __future__ import annotations
 
 import functools
-import os
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from harness.collect.path_checks import (
+    Data,
+    Place,
+    beside_the_card,
+    data_path,
+    data_path_fault,
+    near_file,
+)
 from harness.collect.patterns import compile_pattern
 from harness.collect.recipe_checks import recipe_mistakes
 from harness.collect.shapes import (
@@ -32,16 +37,6 @@ from harness.records import OutputType
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-Data = dict[str, Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a data path starts (the spec's file), and the folder it may not leave, if any."""
-
-    path: Path
-    fence: Path | None
-
 
 NEEDS = {"regex": "pattern", "format": "pattern"}
 """Metric -> the key it cannot do without."""
@@ -51,7 +46,6 @@ ONLY_FOR = {
     "layer": ("bertscore_f1",),
 }
 """Key of a score entry -> the metrics for which it has a meaning."""
-HUB_PATH = re.compile(r"hf://[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 
 
 def check(kind: str, data: Data, place: Place) -> Iterator[Mistake]:
@@ -60,14 +54,14 @@ def check(kind: str, data: Data, place: Place) -> Iterator[Mistake]:
     if kind == "task":
         for find in (_templates, _scores, _gates):
             yield from find(data)
-        yield from _data_path(data, place)
+        yield from data_path(data, place)
         yield from _variants(data, place)
     elif kind == "judge":
         yield from _judge_template(data, place.path)
     elif kind == "recipe":
         yield from recipe_mistakes(data)
     elif kind == "model":
-        yield from _beside_the_card(data, place.path)
+        yield from beside_the_card(data, place.path)
 
 
 def _file_name(kind: str, data: Data, path: Path) -> Iterator[Mistake]:
@@ -167,7 +161,7 @@ def _judge_template(data: Data, path: Path) -> Iterator[Mistake]:
     if file.resolve().parent != path.parent.resolve():
         yield Mistake(("template",), "'template' must be a file beside the judge's spec")
     elif not file.is_file():
-        yield Mistake(("template",), f"no such file: '{name}'{_near_file(file)}")
+        yield Mistake(("template",), f"no such file: '{name}'{near_file(file)}")
     else:
         text = file.read_text(encoding="utf-8", errors="replace")
         faults = _template_faults(text) or tuple(_judge_faults(text, data))
@@ -315,55 +309,6 @@ def _gates(data: Data) -> Iterator[Mistake]:
 
 def _names(entry: Value) -> list[Value]:
     return [entry.get("metric"), entry.get("judge")] if isinstance(entry, dict) else []
-
-
-# --------------------------------------------------------------------------- data
-
-
-def _data_path(data: Data, place: Place) -> Iterator[Mistake]:
-    where = get_in(data, ("data", "path"))
-    if isinstance(where, str):
-        what = data_path_fault(where, place)
-        if what:
-            yield Mistake(("data", "path"), what)
-
-
-def data_path_fault(where: str, place: Place) -> str | None:
-    """What is wrong with a data path; the hub is not asked."""
-    if where.startswith("hf://"):
-        return None if HUB_PATH.fullmatch(where) else f"'{where}' is not hf://owner/name@revision"
-    if "://" in where:
-        return f"data comes from a file or from hf://, not from '{where}'"
-    file = Path(os.path.realpath(place.path.parent / where))
-    if place.fence is not None and not file.is_relative_to(os.path.realpath(place.fence)):
-        return f"data paths may not leave the project: '{where}' (--allow-outside permits it)"
-    if not file.exists():
-        return f"no such file: '{where}'{_near_file(file)}"
-    if file.is_file():
-        return None
-    return f"'{where}' is {'a folder' if file.is_dir() else 'a pipe or a device'}, not a file"
-
-
-def _beside_the_card(data: Data, path: Path) -> Iterator[Mistake]:
-    """Folders of weights that the card says are beside it, and files of recorded answers."""
-    for key in ("base", "lora", "completions"):
-        where = data.get(key)
-        if not isinstance(where, str) or not where.startswith(("./", "../")) or "{task}" in where:
-            continue
-        file = path.parent / where
-        if not file.exists():
-            what = "file" if key == "completions" else "folder"
-            yield Mistake((key,), f"no such {what}: '{where}'{_near_file(file)}")
-        elif key != "completions" and not file.is_dir():
-            yield Mistake((key,), f"'{where}' is a file, not a folder")
-
-
-def _near_file(file: Path) -> str:
-    try:
-        names = os.listdir(file.parent)
-    except OSError:
-        return ""
-    return did_you_mean(file.name, names)
 
 
 # --------------------------------------------------------------------------- variants

@@ -13,8 +13,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.collect.checks import Place, setting_faults
+from harness.collect.checks import setting_faults
 from harness.collect.core_schema import read_scalar
+from harness.collect.path_checks import Place
 from harness.collect.shapes import setting_value, shape, unknown_setting, with_setting
 from harness.collect.specs import ModelSpec, Scalar, TaskSpec
 from harness.errors import CollectError, SelectionError, SpecError

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.collect.checks import Place, check
+from harness.collect.checks import check
 from harness.collect.judge_spec import JudgeSpec
+from harness.collect.path_checks import Place
 from harness.collect.recipe_spec import RecipeSpec
 from harness.collect.shapes import Mistake, shape
 from harness.collect.specs import MODEL_KINDS, FileSpec, TaskSpec

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.adapters.cache import CachedAdapter, request_key
+from harness.adapters.cache import CachedAdapter
+from harness.adapters.keys import request_key
 from harness.collect.judge_spec import JudgeSpec
 from harness.collect.specs import ModelSpec
 from harness.errors import ModelError, SpecError

@@ -181,7 +181,6 @@ class RunReader:
     def has_column(self, name: TableName, column: str) -> bool:
         """Whether a table has a column that earlier versions did not write."""
         import pyarrow as pa
-        import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         file = self.path / f"{name}.parquet"

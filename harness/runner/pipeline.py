@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.adapters.cache import request_key
+from harness.adapters.keys import request_key
 from harness.collect.specs import TaskSpec
 from harness.judges.budget import Budget
 from harness.records import Completion, Score

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import harness
-from harness.adapters.cache import Cache, CachedAdapter, request_key
+from harness.adapters.cache import Cache, CachedAdapter
+from harness.adapters.keys import request_key
 from harness.collect.specs import ModelSpec, ReplayModel
 from harness.errors import ExitCode, Interrupted, StoreError
 from harness.records import Completion, GenerateSettings, Message, Request
