@@ -114,7 +114,7 @@ class Listing:
             remark = row.error or row.score.explanation or ""
             head = visible(_place(row)) + f"   {self.info.name} {_outcome(row)}"
             texts = [row.sample.input, _target(row), _answer(row), remark]
-            cells.append([head, *(shorten(text, room) for text in texts)])
+            cells.append([head, *(shorten(text.strip(" "), room) for text in texts)])
             if self.prompts:
                 cells[-1] += [_prompt(row), _continuations(row)]
         names += ["prompt", "weighed"] * self.prompts

@@ -16,11 +16,11 @@ from harness.results.render import (
     wrap_name,
 )
 
-COLUMNS = ("metric", "A", "B", "B - A", "content", "verdict, W/T/L")
+COLUMNS = ("metric", "A", "B", "B - A", "content", "verdict W/T/L")
 WIDEST = 120
 SHORTEST_NAME = 22
 WRAPPED = {  # so that the table fits 100 columns
-    "better, content not shown": "better, content\nnot shown",
+    "better, content not shown": "better,\ncontent not\nshown",
     "no difference shown": "no difference\nshown",
     "no difference seen": "no difference\nseen",
 }

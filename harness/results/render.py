@@ -230,10 +230,11 @@ def _latex(table: Table) -> str:
 def _tabulate(
     table: Table, rows: Sequence[Sequence[str]], columns: Sequence[str], form: str
 ) -> str:
-    from tabulate import tabulate
+    import tabulate as library
 
+    library.MIN_PADDING = 0  # it would make each column two wider than its heading
     align = [{"l": "left", "r": "right"}[letter] for letter in table.align]
-    return tabulate(
+    return library.tabulate(
         rows, headers=columns, tablefmt=form, disable_numparse=True, colalign=align or None
     )
 

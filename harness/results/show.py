@@ -214,7 +214,8 @@ def _notes(run: RunReader, rows: Sequence[MetricRow]) -> list[str]:
     shown_cells = {row.cell for row in rows}
     total = sum(cell.completions for cell in manifest.cells if cell.cell in shown_cells)
     counted = ", ".join(f"{count} {status}" for status, count in manifest.counts.items())
-    notes = [f"run {manifest.run_id}: {total} completions ({counted})"]
+    all_shown = shown_cells >= {cell.cell for cell in manifest.cells}
+    notes = [f"run {manifest.run_id}: {total} completions" + (f" ({counted})" if all_shown else "")]
     if any(row.n_error or row.n_skipped for row in rows):
         notes.append("Samples with errors or skipped stand in no value; they are counted beside n.")
     if any(row.control is not None for row in rows):

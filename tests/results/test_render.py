@@ -33,7 +33,7 @@ def report(text: str, value: float | None = 0.5) -> Report:
 
 def test_terminal() -> None:
     assert render(report("rouge_l"), "table") == (
-        "Title\n\nname       value\n-------  -------\nrouge_l    0.500\n\na note"
+        "Title\n\nname     value\n-------  -----\nrouge_l  0.500\n\na note"
     )
 
 

@@ -7,7 +7,9 @@ import random
 import re
 from typing import TypedDict
 
-from corpus.grammar import HERE, Sections, expand, rows, sections, upper_first
+from corpus.grammar import HERE, Sections, expand, sections, upper_first
+
+Words = dict[str, str]
 
 
 class Entry(TypedDict):
@@ -23,30 +25,92 @@ class Entry(TypedDict):
     measures: list[str]
 
 
+class Pair(TypedDict):
+    """One row of vad_approach."""
+
+    domain: str
+    question: str
+    approach: str
+
+
+class Fit(TypedDict):
+    """What suits one anomaly, best first."""
+
+    sensors: list[str]
+    architectures: list[str]
+    fusion: list[str]
+    cue: str
+    confusion: str
+    sign: str
+
+
 _VERBS = ("runs ", "keeps ", "survives ", "works ")
 _CLAUSE = (" may ", " are ", " stays ", " confirm ", " flies ", " move ", " is ")
-_LAYOUTS = (
-    "{q} {a}",
-    "{q}\n{a}",
-    "Question: {q}\n{a}",
-    "Question: {q}\nAnswer: {a}",
-    "Question: {q}\nComment: {a}",
-    "Question: {q}\nThoughts: {a}",
-    "User: {q}\nAssistant: {a}",
-    "Problem: {q}\nIdea: {a}",
-    "Topic: {q}\nNotes: {a}",
-    "Request: {q}\nReply: {a}",
+_LIMITS = (
+    ("limit_verb", _VERBS),
+    ("limit_robust", ("robust ",)),
+    ("limit_alarm", ("alarm within", "an alarm within")),
+    ("limit_latency", ("latency ",)),
+    ("limit_data", ("few ", "only normal data")),
+    ("limit_scarce", ("no ", "only a ", "a link ", "less than ", "solar power ")),
 )
-"""How a question and its prose answer stand together; never the layout of the task."""
-_ORDER = ("cue", "sensor", "arch", "explain", "training", "fusion", "limit", "measure")
+"""Which kind of sentence a limit fits into, by how it begins; clauses are found before."""
+_MODELS = (
+    ("normal", ("autoencoder", "predictor", "flow on", "PatchCore", "teacher", "PointNet")),
+    ("tracks", ("ByteTrack", "graph attention")),
+    ("weak", ("MIL ",)),
+)
+"""How a model is trained, by a word of its name; any other is trained on acted events."""
+_VAGUE = ("{q} {a}", "{q}\n{a}", "User: {q}\nAssistant: {a}") + ("Question: {q}\n{h}: {a}",) * 9
+"""How a question and its vague answer stand together."""
 _PLANS = (
-    "Problem: {q}\nSystem: {a}",
-    "Task: {q}\nPlan: {a}",
-    "{q} {a}",
     "Planned for {place}: {a}",
     "Design against {anomaly}: {a}",
-    "{domain}, {place}: {a}",
+    *(f"{word}: {{q}}\n{{h}}: {{a}}" for word in ("Problem", "Task", "Request", "Case")),
 )
+_HEADINGS = (
+    "Answer",
+    "System",
+    "Design",
+    "Plan",
+    "Proposal",
+    "Comment",
+    "Thoughts",
+    "Remark",
+    "Opinion",
+    "Attempt",
+    "Notes",
+    "Idea",
+    "Reply",
+    "Method",
+    "Solution",
+    "Advice",
+)
+"""Headings of vague answers and of systems alike, so that what stands before the question decides;
+never the heading of the task."""
+WRITTEN = 0.5
+"""Share of the sentences of a system that come from train pairs."""
+_JOINING = {"a", "an", "the", "in", "on", "at", "of", "under", "to", "with", "from", "through"}
+WRITTEN = 0.5
+"""Share of the sentences of a system that come from train pairs."""
+BEST = 0.7
+"""How often the best of what suits an anomaly comes first; else the second best does."""
+
+
+def of(pair: Pair, entry: Entry) -> bool:
+    """Whether the pair speaks of the entry's domain."""
+    return pair["domain"] == entry["domain"]
+
+
+def bare(name: str) -> str:
+    """The name in lower case without its article."""
+    return re.sub("^(a|an|the) ", "", name.lower())
+
+
+def content_words(text: str) -> list[str]:
+    """Lower-case words without the small ones that join the others."""
+    found = re.findall(r"[a-z0-9]+", text.lower())
+    return [word for word in found if word not in _JOINING]
 
 
 def head_noun(place: str) -> str:
@@ -56,11 +120,12 @@ def head_noun(place: str) -> str:
 
 def limit_kind(limit: str) -> str:
     """Which kind of sentence the limit fits into."""
-    if limit.startswith(_VERBS):
+    begins = [kind for kind, starts in _LIMITS if limit.startswith(starts)]
+    if begins[:1] == ["limit_verb"]:
         return "limit_verb"
-    if limit.startswith("robust "):
-        return "limit_robust"
-    return "limit_clause" if any(word in limit for word in _CLAUSE) else "limit_noun"
+    if any(word in limit for word in _CLAUSE):
+        return "limit_clause"
+    return begins[0] if begins else "limit_noun"
 
 
 def limit_clause(limit: str) -> str:
@@ -68,22 +133,34 @@ def limit_clause(limit: str) -> str:
     kind = limit_kind(limit)
     if kind == "limit_clause":
         return limit
-    if kind == "limit_verb":
-        return f"the box {limit}"
-    if kind == "limit_robust":
-        return f"it must be {limit}"
-    return f"there is {limit}" if limit[:2] in ("a ", "an", "on") else f"we have {limit}"
+    words = {
+        "limit_verb": "the model",
+        "limit_robust": "it must be",
+        "limit_scarce": "there is",
+        "limit_data": "there is" if "data" in limit else "there are",
+    }
+    return f"{words.get(kind, 'we need')} {limit}"
+
+
+def model_kind(model: str) -> str:
+    """How the model is trained: the section of sentences that speak of it."""
+    return next((k for k, names in _MODELS if any(n in model for n in names)), "acted")
 
 
 class AnomalyProse:
     """Documents about the glossary's scenes."""
 
-    def __init__(self) -> None:
+    def __init__(self, pairs: list[Pair]) -> None:
+        """`pairs`: train pairs of vad_approach, whose sentences are used again for other scenes."""
         text = (HERE / "vad_glossary.json").read_text(encoding="utf-8")
         self.glossary: list[Entry] = json.loads(text)
+        text = (HERE / "vad_fits.json").read_text(encoding="utf-8")
+        self.fits = json.loads(text)
         self.forms: Sections = sections("anomaly.txt")
-        self.concepts = rows("research.txt")
-        self.cues = rows("cues.txt")
+        self.written = {
+            entry["domain"]: [self.reusable(pair, entry) for pair in pairs if of(pair, entry)]
+            for entry in self.glossary
+        }
         self.prepositions = {
             noun: kind
             for kind in ("in", "on")
@@ -91,67 +168,82 @@ class AnomalyProse:
             for noun in line.split()
         }
 
-    def slots(self, rng: random.Random) -> dict[str, str]:
-        """Words for one document, all of one domain."""
+    def slots(self, rng: random.Random) -> Words:
+        """Words for one document, all of one scene."""
         entry = rng.choice(self.glossary)
-        places = rng.sample(entry["places"], 3)
-        anomalies = rng.sample(entry["anomalies"], 3)
-        sensors = rng.sample(entry["sensors"], 3)
-        models = rng.sample(entry["architectures"], 3)
-        fusion = rng.sample(entry["fusion"], 2)
-        limits = rng.sample(entry["limits"], 2)
-        words = {"domain": entry["domain"], "in": self.preposition(places[0])}
-        for name, values in (
-            ("place", places),
-            ("anomaly", anomalies),
-            ("sensor", sensors),
-            ("arch", models),
-            ("fusion", fusion),
-            ("limit", limits),
-        ):
-            for number, value in enumerate(values, start=1):
-                words[name if number == 1 else f"{name}{number}"] = value
-        words["measure"] = rng.choice(entry["measures"])
-        words["cue"] = self.cue(words["anomaly"], rng)
-        words["limitclause"] = limit_clause(limits[0])
+        place, anomaly = rng.choice(entry["places"]), rng.choice(entry["anomalies"])
+        known = self.fits[entry["domain"]]
+        fit: Fit = known["anomalies"][anomaly]
+        words = {
+            "domain": entry["domain"],
+            "place": place,
+            "in": self.preposition(place),
+            "anomaly": anomaly,
+            "staff": known["staff"],
+            "cue": fit["cue"],
+            "confusion": fit["confusion"],
+            "sign": fit["sign"],
+            "limit": rng.choice(entry["limits"]),
+            "measure": rng.choice(entry["measures"]),
+        }
+        words["limitclause"] = limit_clause(words["limit"])
+        words |= numbered("sensor", suited(fit["sensors"], entry["sensors"], rng))
+        words |= numbered("arch", suited(fit["architectures"], entry["architectures"], rng))
+        words |= numbered("fusion", suited(fit["fusion"], entry["fusion"], rng))
+        words |= numbered("anomaly", [anomaly, *others(anomaly, entry["anomalies"], rng)])
+        words |= numbered("place", [place, *others(place, entry["places"], rng)])
         return words
 
-    def cue(self, anomaly: str, rng: random.Random) -> str:
-        """What the anomaly looks like: of the first keyword that is in its name."""
-        for keyword, *cues in self.cues:
-            if keyword in anomaly:
-                return rng.choice(cues)
-        return "motion that does not fit the scene"
+    def scenes(self, questions: list[str]) -> set[tuple[str, str]]:
+        """Place and anomaly, without articles, where a question has all words of both."""
+        asked = [set(content_words(question)) for question in questions]
+        return {
+            (bare(place), bare(anomaly))
+            for entry in self.glossary
+            for place in entry["places"]
+            for anomaly in entry["anomalies"]
+            if any({*content_words(place), *content_words(anomaly)} <= words for words in asked)
+        }
 
     def preposition(self, place: str) -> str:
         """`in`, `on` or `at`, by the head noun of the place."""
         return self.prepositions.get(head_noun(place), "at")
 
-    def say(self, role: str, words: dict[str, str], rng: random.Random) -> str:
+    def say(self, role: str, words: Words, rng: random.Random) -> str:
         """One sentence of the role."""
-        if role == "explain":
-            return self.explain(words, rng)
-        if role == "limit":
+        if role == "arch":
+            role = model_kind(words["arch"])
+        elif role == "limit":
             role = limit_kind(words["limit"])
         return expand(rng.choice(self.forms[role]), words, rng)
 
-    def explain(self, words: dict[str, str], rng: random.Random) -> str:
-        """What the document's model or sensor does, in general words."""
-        named = f"{words['arch']} {words['sensor']}".lower()
-        fits = [row for row in self.concepts if re.sub("^an? ", "", row[0]).lower() in named]
-        if not fits:
-            return expand(rng.choice(self.forms["training"]), words, rng)
-        return upper_first(rng.choice(rng.choice(fits)[1:]))
+    def reusable(self, pair: Pair, entry: Entry) -> list[str]:
+        """The sentences of an approach, with slots where they name its place or its anomaly."""
+        text = pair["approach"]
+        for slot, names in (("place", entry["places"]), ("anomaly", entry["anomalies"])):
+            for name in names:
+                text = re.sub(
+                    rf"\b(?:a|an|the|each) {re.escape(bare(name))}\b", f"{{{slot}}}", text
+                )
+        return re.split(r"(?<=[.?!]) (?=[A-Z0-9{])", text)
 
-    def system(self, words: dict[str, str], rng: random.Random) -> str:
-        """Sensor and model, and some more sentences about the system, in an order or in none."""
-        rest = ["cue", "fusion", "limit", "explain", "training", "measure"]
-        keep = ["sensor", "arch", *rng.sample(rest, rng.randint(1, 3))]
-        if rng.random() < 0.5:
-            rng.shuffle(keep)
-        else:
-            keep.sort(key=_ORDER.index)
-        return " ".join(self.say(part, words, rng) for part in keep)
+    def system(self, words: Words, rng: random.Random) -> str:
+        """Sensor, model, fusion, limit: always in this order, so that greedy text never circles.
+
+        Half of the sentences stood, for a scene of the same domain, in a train pair.
+        """
+        parts = ["sensor", "arch", "fusion", "limit"]
+        if rng.random() < 0.3:
+            parts = ["arch", "sensor", "fusion", "limit"]
+        said = []
+        for position, part in enumerate(parts):
+            if rng.random() < WRITTEN:
+                sentences = rng.choice(self.written[words["domain"]])
+                form = sentences[min(position, len(sentences) - 1)]
+                said.append(upper_first(form.format(**words)))
+            else:
+                said.append(self.say(part, words, rng))
+        return " ".join(said)
 
     def detailed(self, rng: random.Random) -> str:
         """A scene, then a system for it."""
@@ -162,7 +254,8 @@ class AnomalyProse:
         """A system under a heading or after a question."""
         words = self.slots(rng)
         ask = self.say("question", words, rng)
-        text = rng.choice(_PLANS).format(q=ask, a=self.system(words, rng), **words)
+        heading = rng.choice(_HEADINGS)
+        text = rng.choice(_PLANS).format(q=ask, h=heading, a=self.system(words, rng), **words)
         return upper_first(text)
 
     def overview(self, rng: random.Random) -> str:
@@ -174,9 +267,25 @@ class AnomalyProse:
     def question(self, rng: random.Random) -> str:
         """A question about a scene and a fluent answer that says little."""
         words = self.slots(rng)
-        vague = rng.sample(self.forms["vague"], rng.randint(3, 5))
-        sentences = [expand(form, words, rng) for form in vague]
-        if rng.random() < 0.4:
-            sentences.append(self.say(rng.choice(("arch", "sensor")), words, rng))
-        ask, reply = self.say("question", words, rng), " ".join(sentences)
-        return rng.choice(_LAYOUTS).format(q=ask, a=reply)
+        roles = ["vague1", "vague2", "vague3"]
+        reply = " ".join(self.say(role, words, rng) for role in roles)
+        ask = self.say("question", words, rng)
+        return rng.choice(_VAGUE).format(q=ask, h=rng.choice(_HEADINGS), a=reply)
+
+
+def numbered(name: str, values: list[str]) -> Words:
+    """`name`, `name2`, `name3`: the values."""
+    return {name if i == 1 else f"{name}{i}": value for i, value in enumerate(values, start=1)}
+
+
+def others(taken: str, values: list[str], rng: random.Random) -> list[str]:
+    """Two other values."""
+    return rng.sample([value for value in values if value != taken], 2)
+
+
+def suited(best: list[str], values: list[str], rng: random.Random) -> list[str]:
+    """Three of the values, mostly those that suit, the best first."""
+    order = list(best)
+    if rng.random() > BEST:
+        order.reverse()
+    return order + rng.sample([value for value in values if value not in order], 1)
