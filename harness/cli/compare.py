@@ -20,6 +20,7 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
 @click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--criteria", is_flag=True, help="The criteria of judges, too, not only totals.")
 @click.option("--allow-mismatch", is_flag=True, help="Compare what both share, whatever differs.")
 def compare(
     a: str,
@@ -47,7 +48,8 @@ def compare(
     if "latest" in {text.partition(":")[0] for text in (a, b)}:
         for name in passed_over(root):
             click.echo(f"note: {name} is not whole and was passed over", err=True)
-    options = CompareOptions(tasks, metrics, bool(more["allow_mismatch"]))
+    flags = bool(more["allow_mismatch"]), bool(more["criteria"])
+    options = CompareOptions(tasks, metrics, *flags)
     rows, notes = compare_sides(root, a, b, options)
     form: Format = more["form"]  # type: ignore[assignment]
     columns = shutil.get_terminal_size((WIDEST, 24)).columns

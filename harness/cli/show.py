@@ -24,6 +24,7 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
     "--worst", type=click.IntRange(min=0), default=5, show_default=True, help="Worst samples shown."
 )
 @click.option("--sample", "samples", multiple=True, help="This id, not the worst; repeatable.")
+@click.option("--criteria", is_flag=True, help="The criteria of judges, too, not only totals.")
 @click.option("--prompt", is_flag=True, help="Show the exact text that the model was given, too.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
@@ -60,6 +61,7 @@ def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
         columns,
         more["samples"],  # type: ignore[arg-type]
         bool(more["prompt"]),
+        bool(more["criteria"]),
     )
     form: Format = more["form"]  # type: ignore[assignment]
     click.echo(render(show_run(reader, options), form, columns))

@@ -156,9 +156,11 @@ class Bill:
     def words(self) -> str:
         """One line."""
         parts = [f"{self.verdicts:,} verdicts ({self.cached:,} from the cache)"]
-        parts.append(f"{self.prompt_tokens:,} tokens in ({self.cached_tokens:,} cached)")
-        parts.append(f"{self.completion_tokens:,} out ({self.reasoning_tokens:,} reasoning)")
-        parts.append(self._money())
+        if self.prompt_tokens or self.completion_tokens:
+            parts.append(f"{self.prompt_tokens:,} tokens in ({self.cached_tokens:,} cached)")
+            parts.append(f"{self.completion_tokens:,} out ({self.reasoning_tokens:,} reasoning)")
+        if self.cost_usd != 0.0 or self.unpriced:
+            parts.append(self._money())
         if self.p50_ms is not None and self.p95_ms is not None:
             parts.append(f"latency p50 {self.p50_ms:,.0f} ms, p95 {self.p95_ms:,.0f} ms")
         return ", ".join(parts)

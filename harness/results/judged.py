@@ -55,9 +55,25 @@ def judge_notes(run: RunReader, cells: Sequence[CellRecord]) -> list[str]:
     if not any(info.judge for cell in cells for info in cell.scorers):
         return []
     notes: list[str] = []
+    unknown: list[str] = []
     for judged in read_judged(run, cells):
         notes += _notes(run, judged)
+        if any(one.kappa is None for one in _totals_of(judged)):
+            unknown.append(judged.name)
+    if unknown:
+        names = ", ".join(unknown)
+        notes.append(
+            f"no kappa (-): nobody has measured how far {names} and people agree ('harness judge "
+            "label' and 'harness judge calibrate' do)."
+        )
+    if any(info.criterion for cell in cells for info in cell.scorers):
+        notes.append("--criteria shows what the totals of judges are made of.")
     return notes
+
+
+def _totals_of(judged: Judged) -> list[ScorerInfo]:
+    infos = [info for cell in judged.cells for info in cell.scorers]
+    return [info for info in infos if info.judge == judged.name and not info.criterion]
 
 
 def badge(info: ScorerInfo, errors: int) -> str:
@@ -76,7 +92,7 @@ def judge_lines(
     """A line on each judge of two cells: who it is, and what speaks against its word."""
     lines = []
     for info in infos:
-        if info.judge and info.name.partition("[")[0] == info.judge:
+        if info.judge and not info.criterion:
             errors = [_errors_of(run, cell, info.name) for run, cell in (a, b)]
             line = f"{info.name}: judged by {info.judged_by}"
             if any(errors):
@@ -120,11 +136,6 @@ def _notes(run: RunReader, judged: Judged) -> Iterator[str]:
     names = ", ".join(dict.fromkeys(info.judged_by for info in infos))
     bill = Bill.of(said)
     yield f"{judged.name}, judged by {names}: {bill.words()}."
-    if any(info.kappa is None for info in infos if info.name.partition("[")[0] == judged.name):
-        yield (
-            f"{judged.name}: no kappa (-): nobody has measured how far it agrees with people "
-            f"('harness judge calibrate {judged.name} LABELS' does)."
-        )
     yield from _errors(judged, _limit(run, judged.name))
     kin = sorted({one.model for one in said if "same_family" in one.flags})
     if kin:

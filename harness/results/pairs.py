@@ -30,11 +30,16 @@ class Side:
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """Which tasks and metrics; all if empty. ``allow_mismatch`` compares what both sides share."""
+    """Which tasks and metrics; all if empty. ``allow_mismatch`` compares what both sides share.
+
+    ``criteria`` compares the parts of a judge's total, too; they would otherwise only add to the
+    number of comparisons that each of them has to stand up to.
+    """
 
     tasks: Sequence[str] = ()
     metrics: Sequence[str] = ()
     allow_mismatch: bool = False
+    criteria: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,9 @@ def _pair(
     infos = [
         info
         for info in cell_a.scorers
-        if info.name in versions and _wanted(info.name, options.metrics)
+        if info.name in versions
+        and _wanted(info.name, options.metrics)
+        and (options.criteria or options.metrics or not info.criterion)
     ]
     scores_a, scores_b = _scores(a, cell_a, infos), _scores(b, cell_b, infos)
     reasons = _mismatches(cell_a, cell_b, infos)

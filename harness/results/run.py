@@ -52,6 +52,11 @@ class ScorerInfo:
     """The judge's agreement with people, if it was calibrated as it judged here."""
 
     @property
+    def criterion(self) -> bool:
+        """Whether this is a part of a judge's total: one criterion, or a rate beside it."""
+        return bool(self.judge) and self.name.partition("[")[0] != self.judge
+
+    @property
     def span(self) -> float | None:
         """The largest difference between two values; None if there is no bound."""
         return None if self.low is None or self.high is None else self.high - self.low

@@ -50,6 +50,8 @@ class ShowOptions:
     columns: int = 100
     samples: Sequence[str] = ()
     prompt: bool = False
+    criteria: bool = False
+    """Whether the criteria of judges stand in the table, too; JSON and CSV always have them."""
 
 
 def show(run: RunReader, options: ShowOptions) -> Report:
@@ -61,7 +63,8 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     cells = _select(run, options)
     rows = [row for row in run.metrics() if _shown(row, cells, options)]
     infos = _infos(cells)
-    tables = _summary(rows, infos, options.columns)
+    whole = options.criteria or bool(options.metrics)
+    tables = _summary(_totals(rows, infos, whole=whole), infos, options.columns)
     classes: list[Record] = []
     listed: list[Record] = []
     for cell in cells:
@@ -89,7 +92,12 @@ def summary(run: RunReader, columns: int = 100) -> Report:
     infos = _infos(cells)
     records = {"metrics": [_metric_record(row, infos) for row in rows]}
     notes = [*_notes(run, rows), *judge_notes(run, cells)]
-    return Report(_summary(rows, infos, columns), records, notes)
+    return Report(_summary(_totals(rows, infos), infos, columns), records, notes)
+
+
+def _totals(rows: Sequence[MetricRow], infos: Infos, *, whole: bool = False) -> list[MetricRow]:
+    """The rows without the criteria of judges, unless the whole is wanted."""
+    return [row for row in rows if whole or not infos[row.cell, row.metric].criterion]
 
 
 def _infos(cells: Sequence[CellRecord]) -> Infos:

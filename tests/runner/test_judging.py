@@ -429,3 +429,17 @@ def test_the_embedding_judge_says_what_it_is_wherever_its_numbers_show(
     for command in (("show", "latest"), ("compare", "recorded", "wordy")):
         _, out, _ = invoke(*command)
         assert "[embedding judge, not an LLM]" in " ".join(out.split())
+
+
+def test_criteria_are_shown_when_asked_for(judged: UserProject, invoke: Invoke) -> None:
+    judged.add_replay({f"s{n}": "I do not know." for n in range(6)}, name="wordy")
+    invoke("run", "sums", "-m", "recorded,wordy", "--judge-model", "embedding-judge")
+    parts = [name for name in metrics(judged.root) if name.startswith("strict.")]
+    assert parts
+    for command in (("show", "latest", "--worst", "0"), ("compare", "recorded", "wordy")):
+        _, short, _ = invoke(*command)
+        _, whole, _ = invoke(*command, "--criteria")
+        assert "strict." not in short.split("--criteria")[0]
+        assert "strict." in whole
+        _, named, _ = invoke(*command, "--metric", parts[0])
+        assert "strict." in named
