@@ -203,7 +203,8 @@ class Verdict:
     computed by us in the units of the rubric, ``value`` is the total mapped to [0, 1]. All three
     are empty or None if and only if ``status`` is not "ok"; then ``error`` says why in one line.
     "skipped" means that there was no answer to judge. ``flags`` are words such as "inconsistent",
-    "total_mismatch", "weighted", "unweighted", "low_mass", "same_family", "reasked".
+    "total_mismatch", "weighted", "unweighted", "low_mass", "same_family", "reasked",
+    "unanswered".
     """
 
     judge: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
 from harness.collect.appoint import Appointed
 from harness.collect.library import Project
 from harness.collect.specs import ModelSpec
-from harness.errors import CollectError, HarnessError
-from harness.judges.judge import Judge
+from harness.errors import CollectError, HarnessError, SelectionError
+from harness.judges.judge import UNANSWERED, Judge
 from harness.judges.money import money
 from harness.judges.prices import PriceTable
 from harness.results.run import JUDGE_ERROR, CellResult
@@ -19,21 +19,25 @@ from harness.runner.forecast import Forecast
 
 
 def models_named(words: str, project: Project) -> list[ModelSpec]:
-    """The model cards of `--judge-model NAME,...`; all mistakes at once."""
+    """The model cards of `--judge-model NAME,...`, names or files, each once; none for "".
+
+    All mistakes at once; a name that is empty is one.
+    """
     errors: list[HarnessError] = []
-    found = []
-    for name in dict.fromkeys(word.strip() for word in words.split(",")):
-        if not name:
-            continue
+    found: dict[str, ModelSpec] = {}
+    for name in dict.fromkeys(word.strip() for word in words.split(",")) if words else ():
         try:
-            found.append(project.get_model(name))
+            if not name:
+                raise SelectionError(f"--judge-model '{words}': empty name")
+            card = project.get_model(name)
+            found.setdefault(card.model, card)
         except CollectError as error:
             errors += error.errors
         except HarnessError as error:
             errors.append(error)
     if errors:
         raise CollectError(errors)
-    return found
+    return list(found.values())
 
 
 def make_judges(appointed: Mapping[str, Appointed], project: Project) -> dict[str, Judge]:
@@ -75,13 +79,18 @@ def say_forecast(rows: Sequence[Forecast]) -> None:
     click.echo(tabulate(cells, names, colalign=right, disable_numparse=True))
     for source in dict.fromkeys(row.ask.source for row in rows):
         click.echo(f"cost: {source}")
-    known = [row.ask.usd for row in rows if row.ask.usd is not None]
-    more = "" if len(known) == len(rows) else ", and what is unknown"
-    click.echo(f"judging: {money(sum(known))} at most{more}; replies that cannot be read add to it")
+    known = sum(row.ask.usd for row in rows if row.ask.usd is not None)
+    unpriced = dict.fromkeys(row.model for row in rows if row.ask.usd is None)
+    total = f"{money(known)} at most"
+    if unpriced:
+        rest = f"cost of {', '.join(unpriced)} unknown"
+        total = f"{total}, {rest}" if known else rest
+    click.echo(f"judging: {total}; replies that cannot be read add to it")
 
 
-def judge_error_lines(cells: Iterable[CellResult]) -> list[str]:
-    """For each judge, how many answers have no valid verdict, and why most of them."""
+def judge_error_lines(cells: Sequence[CellResult], again: str) -> list[str]:
+    """For each judge, how many answers have no valid verdict, and why most of them; last, the
+    words ``again`` that ask again for replies that could not be read, if there are such."""
     failed: dict[str, Counter[str]] = {}
     answered: Counter[str] = Counter()
     for cell in cells:
@@ -103,4 +112,10 @@ def judge_error_lines(cells: Iterable[CellResult]) -> list[str]:
             "the judge's failures, not the model's, and stand in no value)"
         )
         lines += [f"  {number} x {why}" for why, number in reasons.most_common(3)]
+    verdicts = [row.verdict for cell in cells for row in cell.verdicts]
+    errors = [one for one in verdicts if one.status == "error" and one.judge in failed]
+    if any(UNANSWERED in one.flags for one in errors):
+        lines.append("  what had no reply is asked again when you run the same command again")
+    if any(UNANSWERED not in one.flags for one in errors):
+        lines.append(f"  replies that cannot be read are remembered like all: {again} asks again")
     return lines

@@ -41,6 +41,7 @@ def compare(
     from harness.results.compare import compare as compare_sides
     from harness.results.compare_report import WIDEST, comparison_report
     from harness.results.pairs import CompareOptions
+    from harness.results.preferences import preferences
     from harness.results.render import render
     from harness.results.store import passed_over
 
@@ -53,4 +54,5 @@ def compare(
     rows, notes = compare_sides(root, a, b, options)
     form: Format = more["form"]  # type: ignore[assignment]
     columns = shutil.get_terminal_size((WIDEST, 24)).columns
-    click.echo(render(comparison_report(rows, notes, columns), form, columns))
+    preferred = preferences(root, a, b, options)
+    click.echo(render(comparison_report(rows, notes, columns, preferred), form, columns))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.named import not_empty
+
 COMMANDS = {
     "calibrate": ("harness.cli.judge_trust:calibrate", "Compare a judge with people's labels."),
     "selftest": ("harness.cli.judge_trust:selftest", "Try to fool a judge."),
@@ -61,7 +63,7 @@ class JudgeGroup(click.Group):
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("run", metavar="RUN")
 @click.option("--judge", "judges", multiple=True, metavar="NAME", help="Only this; repeatable.")
-@click.option("--judge-model", default="", metavar="NAME,...", help="Who judges instead.")
+@click.option("--judge-model", callback=not_empty, metavar="NAME,...", help="Who judges instead.")
 @click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum.")
 @click.option("--fresh", is_flag=True, help="Ask again what the cache already knows.")
 @click.option("--dry-run", is_flag=True, help="Count calls, tokens and cost; ask no one.")

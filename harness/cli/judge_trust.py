@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from harness.collect.judge_spec import JudgeSpec
     from harness.judges.base import Material
     from harness.judges.judge import Judge
+    from harness.records import Verdict
     from harness.results.render import Format, Report
     from harness.results.store import RunReader
 
@@ -71,27 +73,49 @@ def calibrate(
     from harness.cli.opened_judge import Asking, opened
     from harness.cli.trust_report import calibration_report
     from harness.judges.calibrate import calibrate as measure
-    from harness.judges.calibrate import calibration_path, gather, save_calibration
+    from harness.judges.calibrate import calibration_path, gather, pass_mark, save_calibration
     from harness.judges.combine import combine
-    from harness.judges.labels import read_items
+    from harness.judges.labels import check_writable, read_items
 
     asking = Asking(**how)  # type: ignore[arg-type]
     with opened(judge, asking) as found:
-        spec = found.judge.spec
+        spec, path = found.judge.spec, calibration_path(found.judge.spec, found.project.root)
+        pass_mark(spec, threshold)
+        check_writable(path)
         items = read_items(labels or _known_labels(spec, found.project.root), spec)
         reader = _run(run, runs, found.project.root) if run else None
         materials = [(item.id, item.material) for item in items]
         said = found.said(len(materials), partial(gather, found.judge, materials))
         verdicts = {id: combine(spec, given) for id, given in said.items()}
         done = measure(spec, items, verdicts, threshold)
-        path = calibration_path(spec, found.project.root)
-        save_calibration(done, found.binding(), path)
+        missing = _unanswered(said)
+        kept = [missing]
+        if not missing:
+            kept = _kept(path, save_calibration(done, found.binding(), path))
         rates, notes = _rates(reader, found.judge, done.threshold) if reader else ([], [])
         faults = _faults(spec, done.kappa, done.judge_error_rate)
-        _print(
-            calibration_report(found.name, done, rates, [*notes, *faults, _kept(path)]), asking.form
-        )
-    return 1 if faults else 0
+        report = calibration_report(found.name, done, rates, [*notes, *faults, *kept])
+        _print(report, asking.form)
+    return 1 if faults or missing else 0
+
+
+def _unanswered(said: Mapping[str, Sequence[Verdict]]) -> str:
+    """That, and why, some calls had no reply: then nothing was measured. "" if all had one."""
+    from harness.judges.judge import UNANSWERED
+
+    given = [one for verdicts in said.values() for one in verdicts]
+    errors = [one.error or "no reason given" for one in given if UNANSWERED in one.flags]
+    return _not_measured(errors, len(given), "calls")
+
+
+def _not_measured(errors: Sequence[str], total: int, what: str) -> str:
+    if not errors:
+        return ""
+    why = Counter(errors).most_common(1)[0][0]
+    return (
+        f"NOT MEASURED: {len(errors)} of {total} {what} had no reply, most often: {why}. Nothing "
+        "was kept, an earlier result stays; the same command asks again for what is missing"
+    )
 
 
 def _faults(spec: JudgeSpec, kappa: float | None, errors: float) -> list[str]:
@@ -164,21 +188,25 @@ def selftest(judge: str, **how: object) -> int:
 
     Each must get no more than the `canary_ceiling` of the judge's limits, at least one good
     answer must get more, and half an answer no more than the whole. The result is kept beside the
-    calibration: gates refuse a judge that failed. Exit code 1: it failed.
+    calibration: gates refuse a judge that failed. Exit code 1: it failed, or replies are missing;
+    then nothing is kept, for nothing was measured.
     """
     from harness.cli.opened_judge import Asking, opened
     from harness.cli.trust_report import selftest_report
     from harness.judges.canaries import make_probes, save_selftest, selftest_path
     from harness.judges.canaries import selftest as try_to_fool
+    from harness.judges.labels import check_writable
 
     asking = Asking(**how)  # type: ignore[arg-type]
     with opened(judge, asking) as found:
-        spec = found.judge.spec
+        spec, path = found.judge.spec, selftest_path(found.judge.spec, found.project.root)
+        check_writable(path)
         count = len(make_probes(spec, found.judge.rubric))
         done = found.said(count, partial(try_to_fool, found.judge))
-        path = selftest_path(spec, found.project.root)
-        save_selftest(done, found.binding(), path)
-        _print(selftest_report(found.name, done, [_kept(path)]), asking.form)
+        errors = [one.error or "no reason given" for one in done.unmeasured]
+        missing = _not_measured(errors, len(done.outcomes), "probes")
+        notes = [missing] if missing else _kept(path, save_selftest(done, found.binding(), path))
+        _print(selftest_report(found.name, done, notes), asking.form)
     return 0 if done.passed else 1
 
 
@@ -203,8 +231,11 @@ def label(
     """
     from harness.cli.label_form import rate_in_terminal
     from harness.cli.label_page import rate_on_page
+    from harness.judges.labels import check_writable
 
     form = _form((run, judge, runs), rater, limit)
+    if form.left:
+        check_writable(form.file.path)
     return int(rate_on_page(form) if page else rate_in_terminal(form))
 
 
@@ -268,10 +299,11 @@ def _run(text: str, runs: Path | None, root: Path) -> RunReader:
 # --------------------------------------------------------------------------- output
 
 
-def _kept(path: Path) -> str:
+def _kept(path: Path, aside: Path | None) -> list[str]:
     from harness.errors import shown
 
-    return f"kept in {shown(path)}"
+    moved = [f"the file there was damaged: it is {shown(aside)} now"] if aside else []
+    return [f"kept in {shown(path)}", *moved]
 
 
 def _print(report: Report, form: Format) -> None:

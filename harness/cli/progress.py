@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from harness.judges.money import money
 from harness.records import Completion, Verdict
 
 if TYPE_CHECKING:
@@ -85,16 +86,21 @@ class JudgeMeter:
         self.failed += verdict.status == "error"
         self.paid += 0.0 if verdict.cached else verdict.cost_usd or 0.0
 
+    @property
+    def good(self) -> int:
+        """Verdicts that are some: an error is none."""
+        return self.done - self.failed
+
     def words(self) -> str:
         """The state, without the numbers that a bar shows."""
         parts = [f"{self.cached} from the cache"] if self.cached else []
         parts += [f"{self.failed} judge errors"] if self.failed else []
-        parts += [f"{self.paid:.4f} USD"] if self.paid else []
+        parts += [money(self.paid)] if self.paid else []
         return ", ".join(parts)
 
     def line(self) -> str:
         """The state as one line."""
-        head = f"judge {self.judge}: {self.done}/{self.total} verdicts"
+        head = f"judge {self.judge}: {self.good}/{self.total} verdicts"
         return ", ".join(filter(None, [head, self.words()]))
 
 
@@ -200,7 +206,7 @@ class LiveProgress:
             self._judges[judge] = (JudgeMeter(judge, total), task)
         meter, task = self._judges[judge]
         meter.add(verdict)
-        self._bar.update(task, completed=meter.done, rates=meter.words())
+        self._bar.update(task, completed=meter.good, rates=meter.words())
 
     def judges_done(self, notes: Sequence[str]) -> None:
         """What is to be said about the judges."""

@@ -93,7 +93,7 @@ def _show(done: Run, root: Path) -> ExitCode:
     folder = write_run(root, done)
     columns = shutil.get_terminal_size((100, 24)).columns
     click.echo(render(summary(read_run(folder), columns), "table", columns))
-    unjudged = judge_error_lines(done.cells)
+    unjudged = judge_error_lines(done.cells, "--fresh")
     words = ": not all answers were judged" if unjudged else ""
     click.echo("\n".join([f"run {near(folder)}{words}", *unjudged]))
     return ExitCode.FAILED if unjudged else ExitCode.OK

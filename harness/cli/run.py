@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.named import not_empty
+
 
 @dataclass(frozen=True)
 class RunArguments:
@@ -46,7 +48,10 @@ class RunArguments:
 )
 @click.option("--fresh", is_flag=True, help="Ask again what the cache already knows.")
 @click.option(
-    "--judge-model", default="", metavar="NAME,...", help="Who judges, whatever the judges say."
+    "--judge-model",
+    callback=not_empty,
+    metavar="NAME,...",
+    help="Who judges, whatever the judges say.",
 )
 @click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum.")
 @click.option("--runs", type=click.Path(path_type=Path), help="Where runs go (runs/).")

@@ -138,7 +138,9 @@ def _verdict(done: Run, folder: Path) -> ExitCode:
         if row.completion.failed
     )
     unscored = _unscored(done)
-    unjudged = judge_error_lines(done.cells)
+    who = done.settings.get("judge_model")
+    more = f" --judge-model {who}" if who else ""
+    unjudged = judge_error_lines(done.cells, f"harness judge latest{more} --fresh")
     shown = near(folder)
     if not failures and not unscored and not unjudged:
         click.echo(f"run {shown}")

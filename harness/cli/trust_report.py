@@ -163,7 +163,7 @@ def selftest_report(name: str, done: SelfTest, notes: Sequence[str]) -> Report:
         }
         for one in done.outcomes
     ]
-    told = [f"FAILED {line}" for line in done.failures] or ["passed"]
+    told = [f"FAILED {line}" for line in done.failures] + ["passed"] * done.passed
     return Report([Table(title, columns, rows, align)], {"outcomes": records}, (*told, *notes))
 
 
@@ -174,4 +174,5 @@ def _probe_row(name: str, outcomes: Sequence[Outcome]) -> list[str]:
         for n in range(len(EXERCISES))
     ]
     failed = any(one.passed is False for one in outcomes)
-    return [name, *cells, "FAILED" if failed else ""]
+    missing = any(one.passed is None and one.value is None for one in outcomes)
+    return [name, *cells, "FAILED" if failed else "not measured" if missing else ""]

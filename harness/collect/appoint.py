@@ -10,7 +10,8 @@ from typing import cast
 from harness.collect.judge_spec import JudgeSpec
 from harness.collect.library import Project, is_path, kind_of
 from harness.collect.specs import FileSpec, ModelBase, ModelSpec, TaskSpec
-from harness.errors import CollectError, HarnessError, SelectionError
+from harness.collect.yamlio import Loc, parse
+from harness.errors import CollectError, HarnessError, SelectionError, SpecError
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,37 @@ def appoint_named(
 ) -> dict[str, Appointed]:
     """The judges that the command line names; as `appoint`."""
     return _all(dict.fromkeys(names, project.root / "x"), project, models)
+
+
+def clashes(task: TaskSpec, project: Project) -> list[SpecError]:
+    """Judges of a task that would write into one column, each at its line.
+
+    `j.clarity` beside a judge `j` with a criterion `clarity`, say. What is wrong with a judge's
+    own file is not told here.
+    """
+    words = [(number, score.judge) for number, score in enumerate(task.score) if score.judge]
+    if len(words) < 2:
+        return []
+    taken: dict[str, tuple[str, Path]] = {}
+    errors = []
+    for number, word in words:
+        try:
+            spec = cast(JudgeSpec, _find("judge", word, task.path, project))
+        except HarnessError:
+            continue
+        for column in spec.columns:
+            other, path = taken.setdefault(column, (word, spec.path))
+            if path != spec.path:
+                what = f"judges '{other}' and '{word}' both have the column '{column}', and scores "
+                line = _line(task, ("score", number, "judge"))
+                errors.append(SpecError(task.path, line, what + "are stored by name; rename one"))
+                break
+    return errors
+
+
+def _line(spec: FileSpec, loc: Loc) -> int:
+    document, _ = parse(spec.path, spec.text)
+    return document.line(loc) if document else 0
 
 
 def _all(

@@ -7,18 +7,17 @@ harness/collect/tree.py, which knows the libraries.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import get_args
 
+from harness.collect.judge_checks import judge_mistakes
 from harness.collect.path_checks import (
     Data,
     Place,
     beside_the_card,
     data_path,
     data_path_fault,
-    near_file,
 )
 from harness.collect.patterns import compile_pattern
 from harness.collect.recipe_checks import recipe_mistakes
@@ -31,12 +30,9 @@ from harness.collect.shapes import (
 )
 from harness.collect.specs import METRICS, OUTPUT_TYPES, TaskSpec
 from harness.collect.suggest import did_you_mean, known_or_near
+from harness.collect.template_checks import template_mistakes
 from harness.collect.yamlio import Loc, Value, get_in
 from harness.records import OutputType
-
-if TYPE_CHECKING:
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 
 NEEDS = {"regex": "pattern", "format": "pattern"}
 """Metric -> the key it cannot do without."""
@@ -52,12 +48,13 @@ def check(kind: str, data: Data, place: Place) -> Iterator[Mistake]:
     """All mistakes of meaning in a spec's data."""
     yield from _file_name(kind, data, place.path)
     if kind == "task":
-        for find in (_templates, _scores, _gates):
-            yield from find(data)
+        yield from _templates(data)
+        yield from _scores(data, place.judges)
+        yield from _gates(data)
         yield from data_path(data, place)
         yield from _variants(data, place)
     elif kind == "judge":
-        yield from _judge_template(data, place.path)
+        yield from judge_mistakes(data, place.path)
     elif kind == "recipe":
         yield from recipe_mistakes(data)
     elif kind == "model":
@@ -87,125 +84,10 @@ def _templates(data: Data) -> Iterator[Mistake]:
             yield from template_mistakes(text, loc)
 
 
-def template_mistakes(text: str, loc: Loc) -> Iterator[Mistake]:
-    """What is wrong with a Jinja template before any sample is seen."""
-    for line, what in _template_faults(text):
-        yield Mistake(loc, f"template: {what}", line)
-
-
-@functools.lru_cache(maxsize=256)
-def _template_faults(text: str) -> tuple[tuple[int, str], ...]:
-    from jinja2 import TemplateSyntaxError, nodes
-
-    environment = _environment()
-    try:
-        tree = environment.parse(text)
-    except TemplateSyntaxError as error:
-        return ((error.lineno, (error.message or "cannot be read").rstrip(".")),)
-    except (RecursionError, MemoryError, OverflowError):
-        return ((1, "nested too deeply"),)
-    faults: list[tuple[int, str]] = []
-    kinds: Any = (nodes.Filter, nodes.Test, nodes.Getattr, nodes.Getitem, *_loads())
-    node: nodes.Node
-    for node in tree.find_all(kinds):
-        what = _node_fault(node, environment)
-        if what:
-            faults.append((node.lineno, what))
-    return tuple(faults)
-
-
-@functools.cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment()
-
-
-def _loads() -> tuple[type[object], ...]:
-    from jinja2 import nodes
-
-    return (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-
-
-def _node_fault(node: object, environment: ImmutableSandboxedEnvironment) -> str | None:
-    from jinja2 import nodes
-
-    if isinstance(node, nodes.Filter):
-        known = environment.filters
-        return None if node.name in known else _no_such("filter", node.name, list(known))
-    if isinstance(node, nodes.Test):
-        known_tests = environment.tests
-        return None if node.name in known_tests else _no_such("test", node.name, list(known_tests))
-    if isinstance(node, nodes.Getattr):
-        return _private(node.attr)
-    if isinstance(node, nodes.Getitem):
-        return _private(getattr(node.arg, "value", ""))
-    return f"{type(node).__name__.lower()} is not available here"
-
-
-def _no_such(what: str, name: str, known: list[str]) -> str:
-    return f"no {what} named '{name}'{did_you_mean(name, known)}"
-
-
-def _private(name: object) -> str | None:
-    if isinstance(name, str) and name.startswith("__"):
-        return f"'{name}' is not allowed (templates run in a sandbox)"
-    return None
-
-
-def _judge_template(data: Data, path: Path) -> Iterator[Mistake]:
-    name = data.get("template")
-    if not isinstance(name, str):
-        return
-    file = path.parent / name
-    if file.resolve().parent != path.parent.resolve():
-        yield Mistake(("template",), "'template' must be a file beside the judge's spec")
-    elif not file.is_file():
-        yield Mistake(("template",), f"no such file: '{name}'{near_file(file)}")
-    else:
-        text = file.read_text(encoding="utf-8", errors="replace")
-        faults = _template_faults(text) or tuple(_judge_faults(text, data))
-        for line, what in faults:
-            place = f"{name}, line {line}" if line else name
-            yield Mistake(("template",), f"{place}: {what}")
-
-
-MADE_UP = "{}: <b>a & b</b>, \"c\"\n\n    second line, ünïcode 'd'."
-"""A text that most filters would change."""
-
-
-def _judge_faults(text: str, data: Data) -> Iterator[tuple[int, str]]:
-    """Render a judge's template with made-up material, which must be shown as it is.
-
-    The material is the data's that the judge will be given: a name beside it is undefined.
-    """
-    from harness.collect.judge_spec import Criterion
-    from harness.collect.templates import TemplateFault, compiled, rendered
-
-    names = ["answer_a", "answer_b"] if data.get("pairwise") is True else ["answer"]
-    names += ["reference"] if data.get("needs_reference", True) is True else []
-    material = {name: MADE_UP.format(name) for name in ("question", *names)}
-    given = data.get("criteria")
-    defaults = {key: field.default for key, field in Criterion.model_fields.items()}
-    criteria = [
-        {**defaults, **each}
-        for each in (given if isinstance(given, list) else ())
-        if isinstance(each, dict)
-    ]
-    try:
-        shown = rendered(compiled(text), {**material, "criteria": criteria})
-    except TemplateFault as fault:
-        yield fault.line, fault.what
-        return
-    for name, made_up in material.items():
-        if shown.count(made_up) != 1:
-            yield 0, f"'{name}' must be shown once and as it is: {{{{ {name} }}}}"
-
-
 # --------------------------------------------------------------------------- scores and gates
 
 
-def _scores(data: Data) -> Iterator[Mistake]:
+def _scores(data: Data, judges: Collection[str]) -> Iterator[Mistake]:
     score = data.get("score")
     entries = score if isinstance(score, list) else []
     for number, raw in enumerate(entries):
@@ -216,7 +98,24 @@ def _scores(data: Data) -> Iterator[Mistake]:
         names = [_score_key(each) for each in entries[:number]]
         if _score_key(raw) in names:
             yield Mistake(loc, _twice(entry, entries[names.index(_score_key(raw))]))
+        metric, judge = entry.get("metric"), entry.get("judge")
+        if isinstance(metric, str) and metric not in METRICS:
+            place = (*loc, "metric") if isinstance(raw, dict) else loc
+            yield Mistake(place, f"unknown metric '{metric}'{_meant(metric, judges)}")
+            continue
+        if isinstance(judge, str) and data.get("output_type") in ("choices", "perplexity"):
+            what = f"reads text, and 'output_type' is '{data['output_type']}'"
+            yield Mistake((*loc, "judge"), f"judge '{judge}' {what}")
         yield from _metric(entry, data, loc, named=isinstance(raw, dict))
+
+
+def _meant(metric: str, judges: Collection[str]) -> str:
+    """What an unknown metric may have been: a judge that stands where metrics stand, say."""
+    if metric in judges:
+        return f" (did you mean 'judge: {metric}'?)"
+    return known_or_near(metric, METRICS) or did_you_mean(
+        f"judge: {metric}", [f"judge: {name}" for name in judges]
+    )
 
 
 NAMED_BY = {
@@ -252,9 +151,6 @@ def _twice(entry: Data, first: Value) -> str:
 def _metric(entry: Data, data: Data, loc: Loc, *, named: bool) -> Iterator[Mistake]:
     metric, pattern = entry.get("metric"), entry.get("pattern")
     place = (*loc, "metric") if named else loc
-    if isinstance(metric, str) and metric not in METRICS:
-        yield Mistake(place, f"unknown metric '{metric}'{known_or_near(metric, METRICS)}")
-        return
     if isinstance(metric, str):
         needed = NEEDS.get(metric)
         if needed and entry.get(needed) is None:

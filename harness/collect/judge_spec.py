@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from harness.collect.specs import FileSpec, Name, Spec
+from harness.collect.specs import FileSpec, Misplaced, Name, Spec
 
 ScaleName = Literal["weighted", "mean", "yesno_score"]
 
@@ -24,6 +24,17 @@ class Criterion(Spec):
     min: int = 0
     max: int = Field(100)
     description: str = ""
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> Criterion:
+        taken = _bare(self.name)
+        if taken in _TAKEN:
+            raise ValueError(f"no criterion can be named '{taken}', {_TAKEN[taken]}")
+        if self.min >= self.max:
+            raise ValueError(
+                f"criterion '{self.name}': 'min' ({self.min}) must be below 'max' ({self.max})"
+            )
+        return self
 
 
 class Calibration(Spec):
@@ -82,41 +93,60 @@ class JudgeSpec(FileSpec):
         """All model cards that judge, the first one first, each once."""
         return tuple(dict.fromkeys((self.model, *self.panel)))
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names under which its scores are stored, the total's first."""
+        names = [criterion.name for criterion in self.criteria]
+        more = ["irrelevant"] if "relevance" in names else []
+        return (self.judge, *(f"{self.judge}.{name}" for name in (*names, *more)))
+
     @model_validator(mode="after")
     def _criteria_fit_the_scale(self) -> JudgeSpec:
         if self.pairwise:
             if self.criteria:
-                raise ValueError("a pairwise judge prefers an answer; it has no 'criteria'")
+                raise Misplaced("a pairwise judge prefers an answer; it has no 'criteria'", *_HERE)
             return self
         if not self.criteria:
             raise ValueError("'criteria' are missing")
-        names = [criterion.name for criterion in self.criteria]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"criterion '{twice[0]}' stands there twice")
-        if alike := [
-            name for name in names if [_bare(other) for other in names].count(_bare(name)) > 1
-        ]:
-            raise ValueError(
-                f"criteria '{alike[0]}' and '{alike[1]}' are too alike to be told apart"
-            )
-        if "reasoning" in map(_bare, names):
-            raise ValueError("no criterion can be named 'reasoning', which every reply has")
-        if self.logprobs == "require" and not all(map(_one_digit, self.criteria)):
-            raise ValueError("'logprobs: require' needs scores within 0 to 9, each a single digit")
-        if any(criterion.min >= criterion.max for criterion in self.criteria):
-            raise ValueError("'min' of a criterion must be below its 'max'")
+        self._names_differ()
+        if self.logprobs == "require":
+            for criterion in self.criteria:
+                if not _one_digit(criterion):
+                    what = "'logprobs: require' needs scores within 0 to 9, each a single digit"
+                    raise Misplaced(f"{what}, and '{criterion.name}' has others", "logprobs")
         if self.scale == "yesno_score":
             kinds = sorted(criterion.kind for criterion in self.criteria)
             if kinds != ["score", "yesno"]:
-                raise ValueError("scale yesno_score needs one of kind yesno and one of kind score")
+                what = "scale yesno_score needs one of kind yesno and one of kind score"
+                raise Misplaced(what, *_HERE)
         if self.scale == "weighted":
             highest = sum(c.weight * (c.max if c.kind == "score" else 1) for c in self.criteria)
             if abs(highest - 100) > 1e-6:
-                raise ValueError(
-                    f"scale weighted: highest scores times weights add up to {highest:g}, "
-                    "not to 100 (the other way is 'scale: mean')"
-                )
+                what = f"scale weighted: highest scores times weights add up to {highest:g}, "
+                raise Misplaced(f"{what}not to 100 (the other way is 'scale: mean')", *_HERE)
         return self
+
+    def _names_differ(self) -> None:
+        """A reply tells its criteria apart by their names."""
+        seen: dict[str, str] = {}
+        for number, criterion in enumerate(self.criteria):
+            name, bare = criterion.name, _bare(criterion.name)
+            if bare in seen:
+                what = (
+                    f"criterion '{name}' stands there twice"
+                    if name == seen[bare]
+                    else f"criteria '{seen[bare]}' and '{name}' are too alike to be told apart"
+                )
+                raise Misplaced(what, *_HERE, number)
+            seen[bare] = name
+
+
+_HERE = ("criteria",)
+_TAKEN = {
+    "reasoning": "which every reply has",
+    "irrelevant": "the column that comes from a criterion 'relevance'",
+}
+"""Name that no criterion can have -> what has it."""
 
 
 def _bare(name: str) -> str:

@@ -271,8 +271,10 @@ class Project:
             return CollectError(
                 [SpecError(path, 0, f"the name of a spec's file ends in {endings}")]
             )
+        judges = self.names("judge") if kind == "task" else ()
+        origin = Origin(path, self.root_of(path), self.allow_outside, judges)
         try:
-            spec = read_spec(cast(Kind, kind), Origin(path, self.root_of(path), self.allow_outside))
+            spec = read_spec(cast(Kind, kind), origin)
         except CollectError as error:
             return error
         except SpecError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ class Place:
 
     path: Path
     fence: Path | None
+    judges: Collection[str] = ()
+    """Names of the judges that the spec sees, for hints."""
 
 
 def data_path(data: Data, place: Place) -> Iterator[Mistake]:

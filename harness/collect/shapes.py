@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.collect.specs import METRICS, VARIANT_KEYS, FileSpec, TaskSpec
+from harness.collect.specs import METRICS, URL, VARIANT_KEYS, FileSpec, Misplaced, TaskSpec
 from harness.collect.suggest import closest, did_you_mean, known_or_near
 from harness.collect.yamlio import Loc, Value, get_in
 
@@ -102,6 +102,9 @@ def _place(data: Value, error: ErrorDetails) -> Loc:
     loc = tuple(error["loc"])
     if error["type"] == "missing":
         return loc
+    mistake = error.get("ctx", {}).get("error")
+    if isinstance(mistake, Misplaced):
+        return (*loc, *mistake.loc)
     for end in range(len(loc)):
         inside = get_in(data, loc[:end])
         step = loc[end]
@@ -141,6 +144,8 @@ def _other(error: ErrorDetails) -> str:
         allowed = [word.strip("'") for word in _literals(str(error["ctx"]["expected"]))]
         hint = did_you_mean(given, allowed) if isinstance(given, str) else ""
         return f"must be {_or(allowed)}, not {_given(given)}{hint}"
+    if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == URL:
+        return _not_a_url(str(given))
     if kind == "string_pattern_mismatch":
         return (
             f"must begin with a letter or digit and consist of letters, digits, '.', '_' and '-', "
@@ -152,6 +157,15 @@ def _other(error: ErrorDetails) -> str:
         count = error["ctx"]["min_length"]
         return f"must have at least {count} {'entry' if count == 1 else 'entries'}"
     return f"is wrong: {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _not_a_url(given: str) -> str:
+    if "@" in given:  # a name and a password may stand before it
+        return "must be a URL without a name and a password in it (see 'api_key_env')"
+    if not given.startswith(("http://", "https://")):
+        hint = "" if "://" in given or not given else f" (did you mean 'http://{given}'?)"
+        return f"must begin with http:// or https://, not {_given(given)}{hint}"
+    return f"must be a URL such as http://localhost:8000/v1, not {_given(given)}"
 
 
 def _literals(expected: str) -> list[str]:

@@ -8,10 +8,11 @@ generation and training, of lm-eval for output types.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from harness.records import GenerateSettings, OutputType
 
@@ -49,6 +50,14 @@ OUTPUT_TYPES: dict[str, tuple[OutputType, ...]] = {
     "token_count": ("generate", "choices", "perplexity"),
 }
 """What a metric can be computed from, where that is not generated text alone."""
+
+
+class Misplaced(ValueError):
+    """A mistake of a whole spec that stands at one place in it."""
+
+    def __init__(self, what: str, *loc: str | int) -> None:
+        self.loc = loc
+        super().__init__(what)
 
 
 class Spec(BaseModel):
@@ -260,7 +269,12 @@ class Price(Spec):
     request: float = Field(0.0, ge=0, description="dollars for each request, beside its tokens")
 
 
-Url = Annotated[str, Field(pattern=r"^https?://[^\s@/]+[^\s@]*$")]
+URL = r"^https?://[^\s@/]+[^\s@]*$"
+Url = Annotated[str, Field(pattern=URL)]
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY = re.compile(r"(sk|gsk|hf|xai|AIza)[-_]?(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9_-]{16,}")
+"""How the keys of some services begin; some of them could be names of variables."""
 
 
 class OpenAIModel(ModelBase):
@@ -293,6 +307,14 @@ class OpenAIModel(ModelBase):
     )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     price: Price | None = Field(None, description="in place of the price table's")
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _no_key(cls, name: str | None) -> str | None:
+        # the value is not told: what was written here may be the key itself
+        if name is not None and (not VARIABLE.fullmatch(name) or _KEY.fullmatch(name)):
+            raise ValueError("'api_key_env' is the name of an environment variable, not the key")
+        return name
 
     @model_validator(mode="after")
     def _replicas_of_something(self) -> OpenAIModel:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.collect.judge_checks import name_fault
 from harness.collect.yamlio import dump
 from harness.errors import SelectionError, SpecError, StoreError
 
@@ -139,13 +140,15 @@ The answer to judge:
 def starter_files(kind: str, name: str) -> dict[Path, str]:
     """The files of a starter, by their path below the project's root; the spec comes first.
 
-    Raises SelectionError if the name cannot be one.
+    Raises SelectionError if the name cannot be one, or is a metric's and the kind is a judge.
     """
     if not NAME.fullmatch(name):
         raise SelectionError(
             f"'{name}' cannot be a name: it begins with a letter or digit and consists of "
             "letters, digits, '.', '_' and '-' (at most 80)"
         )
+    if kind == "judge" and (what := name_fault(name)):
+        raise SelectionError(what)
     folder = Path("tasks", name)
     files: dict[str, dict[Path, str]] = {
         "task": {

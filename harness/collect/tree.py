@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from harness.collect.appoint import clashes
 from harness.collect.judge_spec import JudgeSpec
 from harness.collect.library import (
     KINDS,
@@ -196,9 +197,12 @@ class _Collector:
             name = path.name.removesuffix(f".{kind}.yaml")
             self._wrong(path, [same_name(str(kind), name, first, path)])
             return
-        self._specs[path] = spec
         if isinstance(spec, TaskSpec):
+            if found := clashes(spec, self._project):
+                self._wrong(path, found)
+                return
             self._want(spec, pick)
+        self._specs[path] = spec
 
     def note(self, note: SpecError) -> None:
         """Remember what stops nothing."""

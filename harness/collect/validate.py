@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,11 +28,13 @@ class Origin:
     path: Path
     root: Path
     allow_outside: bool = False
+    judges: Collection[str] = ()
+    """Names of the judges that the project knows, for hints."""
 
     @property
     def place(self) -> Place:
         """What a data path of the spec is measured against."""
-        return Place(self.path, None if self.allow_outside else self.root)
+        return Place(self.path, None if self.allow_outside else self.root, self.judges)
 
 
 def read_spec(kind: Kind, origin: Origin) -> FileSpec:

@@ -39,6 +39,8 @@ FAMILIES: dict[str, str] = {
 
 # --------------------------------------------------------------------------- length
 
+ENOUGH = 10  # verdicts; two or three are in the order of their length by chance
+
 
 @dataclass(frozen=True, slots=True)
 class LengthAudit:
@@ -46,8 +48,8 @@ class LengthAudit:
 
     ``rho`` is Spearman's correlation of value and tokens over all answers; ``slope`` how much the
     value rises when an answer of the *same* model is twice as long. None where lengths or values
-    do not vary. ``warn`` says that ``|rho|`` is above the judge's limit. Both may be due to
-    quality: a warning asks for a look, not for a correction.
+    do not vary. ``warn`` says that ``|rho|`` of enough verdicts is above the judge's limit. Both
+    may be due to quality: a warning asks for a look, not for a correction.
     """
 
     rho: float | None
@@ -66,7 +68,8 @@ def length_audit(spec: JudgeSpec, rows: Iterable[tuple[str, float, int]]) -> Len
     known = list(rows)
     values = [value for _, value, _ in known]
     rho = spearman(values, [float(tokens) for _, _, tokens in known])
-    warn = rho is not None and abs(rho) > spec.limits.length_correlation
+    enough = len(known) >= ENOUGH
+    warn = enough and rho is not None and abs(rho) > spec.limits.length_correlation
     return LengthAudit(rho, _slope_within(known), len(known), warn)
 
 

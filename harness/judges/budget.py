@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.adapters.base import Adapter
 from harness.collect.specs import ModelSpec, OpenAIModel, Price
 from harness.errors import ModelError, SelectionError
-from harness.judges.money import cost_of, money, most_for
+from harness.judges.money import NANO, answered, cost_of, money, most_for, nano
 from harness.judges.prices import PriceTable
 from harness.records import Completion, Request
-
-NANO = 1_000_000_000  # sums are whole billionths of a dollar: they come out even
 
 
 class Budget:
@@ -28,7 +26,7 @@ class Budget:
     def __init__(self, max_cost: float | None) -> None:
         if max_cost is not None and not 0 <= max_cost < float("inf"):
             raise SelectionError(f"--max-cost {max_cost}: not a sum of dollars")
-        self._limit = None if max_cost is None else math.floor(max_cost * NANO)
+        self._limit = None if max_cost is None else math.floor(round(max_cost * NANO, 3))
         self._spent = 0
         self._in_flight: Counter[int] = Counter()
         self._waiting: set[int] = set()
@@ -53,7 +51,7 @@ class Budget:
     def may_ask(self, estimate: float) -> bool:
         """Whether a request of this cost at most fits; if so, it is in flight from now on."""
         with self._changed:
-            wanted = _nano(estimate)
+            wanted = nano(estimate)
             if self._limit is not None and self._committed() + wanted > self._limit:
                 return False
             self._in_flight[threading.get_ident()] += wanted
@@ -62,8 +60,8 @@ class Budget:
     def settle(self, estimate: float, cost: float | None) -> None:
         """A request that was allowed has ended; without a known cost it counts as estimated."""
         with self._changed:
-            self._in_flight[threading.get_ident()] -= _nano(estimate)
-            self._spent += _nano(estimate if cost is None else cost)
+            self._in_flight[threading.get_ident()] -= nano(estimate)
+            self._spent += nano(estimate if cost is None else cost)
             self.unknown += cost is None
             self._changed.notify_all()
 
@@ -172,9 +170,11 @@ class BudgetedAdapter:
             for batch in self._inner.complete(model, requests):
                 for done in batch:
                     open_ones.discard(done.id)
+                    cost = cost_of(model, done, self._table)
+                    # sent, and nothing came back: a limit may not trust that nobody charges it;
                     # a failure that tells of no attempts was never sent
-                    never = done.failed and done.usage is None
-                    cost = 0.0 if never else cost_of(model, done, self._table)
+                    if done.usage is not None and not answered(done):
+                        cost = None
                     self._budget.settle(most[done.id], cost)
                 yield batch
         finally:
@@ -191,8 +191,3 @@ def _price(model: ModelSpec, table: PriceTable) -> Price:
             "million tokens, or list it in prices.yaml"
         )
     return quote.price
-
-
-def _nano(dollars: float) -> int:
-    """Rounded up, so that a sum of costs is never understated; 1500.0000000002 is 1500."""
-    return math.ceil(round(dollars * NANO, 3))

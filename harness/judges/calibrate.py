@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -19,7 +22,7 @@ from typing import TypeVar
 from harness.adapters.cache import CachedAdapter
 from harness.collect.judge_spec import JudgeSpec
 from harness.collect.specs import ModelSpec
-from harness.errors import StoreError, shown
+from harness.errors import SelectionError, StoreError, shown
 from harness.judges.agreement import (
     Estimate,
     PassTable,
@@ -123,12 +126,9 @@ def calibrate(
 ) -> Calibrated:
     """Compare a judge's verdicts (by item id) with people's labels of the same items.
 
-    ``threshold`` is what passes, in the units of the rubric; the middle of the scale by default.
-    Raises HarnessError for a pairwise judge, KeyError if an item was never judged.
+    ``threshold`` is as for `pass_mark`. Raises as that, and KeyError if an item was never judged.
     """
-    rubric = rubric_of(spec)
-    middle = (rubric.low + rubric.high) / 2
-    passing = middle if threshold is None else threshold
+    passing = pass_mark(spec, threshold)
     judged = [(item, verdicts[item.id]) for item in items if verdicts[item.id].total is not None]
     judge = [_known(one.total) for _, one in judged]
     human = [fmean(label.total for label in item.labels) for item, _ in judged]
@@ -150,6 +150,20 @@ def calibrate(
         people=rater_pairs(items),
         passes=PassTable.of(judge, human, passing),
     )
+
+
+def pass_mark(spec: JudgeSpec, threshold: float | None = None) -> float:
+    """What passes, in the units of the rubric; the middle of the scale by default.
+
+    Raises HarnessError for a pairwise judge, SelectionError for what is not on the scale.
+    """
+    rubric = rubric_of(spec)
+    if threshold is None:
+        return (rubric.low + rubric.high) / 2
+    if not rubric.low <= threshold <= rubric.high:  # also for NaN, which is nowhere
+        scale = f"the totals of {spec.judge} go from {rubric.low:g} to {rubric.high:g}"
+        raise SelectionError(f"--threshold {threshold:g}: {scale}")
+    return threshold
 
 
 def agreement(a: Sequence[float], b: Sequence[float]) -> Agreement:
@@ -230,17 +244,18 @@ def panel_fingerprint(fingerprints: Sequence[str]) -> str:
 def load_calibration(
     spec: JudgeSpec, template_hash: str, fingerprint: str, project: Path | None = None
 ) -> Calibrated | None:
-    """The stored calibration of a judge exactly as it judges now; None if there is none.
-
-    Raises StoreError if the file cannot be read.
-    """
-    known = load(Calibrated, calibration_path(spec, project))
+    """The stored calibration of a judge exactly as it judges now; None if there is none, or if
+    its file cannot be read: that is told, and costs nobody a run that is finished."""
+    known = load_or_warn(Calibrated, calibration_path(spec, project))
     return known.get(binding(spec, template_hash, fingerprint))
 
 
-def save_calibration(done: Calibrated, key: str, path: Path) -> None:
-    """Store a calibration under its `binding`, beside those of the judge's other models."""
-    keep(Calibrated, done, key, path)
+def save_calibration(done: Calibrated, key: str, path: Path) -> Path | None:
+    """Store a calibration under its `binding`, beside those of the judge's other models.
+
+    Returns and raises as `keep`.
+    """
+    return keep(Calibrated, done, key, path)
 
 
 def calibration_path(spec: JudgeSpec, project: Path | None = None) -> Path:
@@ -250,13 +265,42 @@ def calibration_path(spec: JudgeSpec, project: Path | None = None) -> Path:
     return (project or project_root(Path.cwd())) / FOLDER / f"{spec.judge}.json"
 
 
-def keep(kind: type[Record], done: Record, key: str, path: Path) -> None:
-    """Put a record into a file of records by key, whole or not at all; raises StoreError."""
+def keep(kind: type[Record], done: Record, key: str, path: Path) -> Path | None:
+    """Put a record into a file of records by key, whole or not at all; raises StoreError.
+
+    A file that cannot be read gives way to a new one; the path to which it was moved is returned.
+    """
     from pydantic import TypeAdapter
 
-    known = {**load(kind, path), key: done}
-    body: bytes = TypeAdapter(dict[str, kind]).dump_json(known, indent=1)  # type: ignore[valid-type]
+    aside = None
+    try:
+        known = load(kind, path)
+    except StoreError:
+        known, aside = {}, path.with_name(f"{path.name}.damaged")
+    records: TypeAdapter[dict[str, Record]] = TypeAdapter(dict[str, kind])  # type: ignore[valid-type]
+    body = records.dump_json({**known, key: done}, indent=1)
+    records.validate_json(body)  # what could not be read again is not written
+    if aside is not None:
+        try:
+            os.replace(path, aside)
+        except OSError as error:
+            raise StoreError(f"cannot move {shown(path)}: {error.strerror or error}") from None
     write_whole(path, body.decode() + "\n")
+    return aside
+
+
+def load_or_warn(kind: type[Record], path: Path) -> dict[str, Record]:
+    """As `load`; a file that cannot be read is as none, with a line that names it, told once."""
+    try:
+        return load(kind, path)
+    except StoreError as error:
+        _warn(str(error))
+        return {}
+
+
+@lru_cache(maxsize=64)
+def _warn(what: str) -> None:
+    logging.getLogger("harness").warning("warning: %s", what)
 
 
 def load(kind: type[Record], path: Path) -> dict[str, Record]:

@@ -24,9 +24,9 @@ from harness.adapters.cache import CachedAdapter
 from harness.collect.judge_spec import JudgeSpec
 from harness.collect.specs import ModelSpec
 from harness.judges.base import Material
-from harness.judges.calibrate import calibration_path, gather, keep, load
+from harness.judges.calibrate import calibration_path, gather, keep, load_or_warn
 from harness.judges.combine import combine
-from harness.judges.judge import ItemVerdict, Judge
+from harness.judges.judge import UNANSWERED, ItemVerdict, Judge
 from harness.judges.pairwise import ORDERS, both_orders, duel
 from harness.judges.rubric import Rubric
 from harness.records import Verdict
@@ -189,7 +189,7 @@ def selftest(
 
 def _one(spec: JudgeSpec, verdicts: Sequence[Verdict]) -> Judged:
     word = combine(spec, verdicts)
-    return Judged(word.value, word.error)
+    return Judged(word.value, word.error, _measured(verdicts))
 
 
 def _won(ab: Sequence[Verdict], ba: Sequence[Verdict]) -> Judged:
@@ -198,8 +198,13 @@ def _won(ab: Sequence[Verdict], ba: Sequence[Verdict]) -> Judged:
     winners = [duel(one, second[one.model, one.repeat]).winner for one in ab]
     if None in winners or not winners:
         error = next((one.error for one in (*ab, *ba) if one.error), None)
-        return Judged(None, error)
+        return Judged(None, error, _measured([*ab, *ba]))
     return Judged(fmean(POINTS[winner] for winner in winners if winner is not None))
+
+
+def _measured(verdicts: Sequence[Verdict]) -> bool:
+    """Whether the judge had its say: a server that is down says nothing about a judge."""
+    return not any(UNANSWERED in one.flags for one in verdicts)
 
 
 # --------------------------------------------------------------------------- the result
@@ -209,7 +214,8 @@ def _won(ab: Sequence[Verdict], ba: Sequence[Verdict]) -> Judged:
 class Outcome:
     """One probe's verdict. ``value`` is in [0, 1]: the judge's, or 1, 0.5 and 0 for a canary that
     won, tied or lost against the good answer; None if there is no verdict, for the reason in
-    ``error``. ``passed`` is None where the probe alone decides nothing."""
+    ``error``. ``passed`` is None where the probe alone decides nothing; without a value, where the
+    judge was never reached."""
 
     probe: str
     role: Role
@@ -221,7 +227,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """A judge's self-test: every outcome, and in one line each why it failed; none if it passed."""
+    """A judge's self-test: every outcome, and in one line each why it failed; none if it passed
+    or was not measured."""
 
     judge: str
     models: tuple[str, ...]
@@ -231,17 +238,26 @@ class SelfTest:
     failures: tuple[str, ...]
 
     @property
+    def unmeasured(self) -> tuple[Outcome, ...]:
+        """Probes that no reply came to: with any of them, nothing is known of the judge."""
+        return tuple(one for one in self.outcomes if one.value is None and one.passed is None)
+
+    @property
     def passed(self) -> bool:
         """Whether a gate may believe this judge."""
-        return not self.failures
+        return not self.failures and not self.unmeasured
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What came of a probe: a value in [0, 1], or why there is none."""
+    """What came of a probe: a value in [0, 1], or why there is none.
+
+    ``measured`` is False if replies are missing because the judge was not asked or not reached.
+    """
 
     value: float | None
     error: str | None = None
+    measured: bool = True
 
 
 def examine(
@@ -252,7 +268,8 @@ def examine(
     It fails if a canary's value is above the ceiling; if no good answer's is (one is enough: a
     judge of exercises may rightly refuse to speak of surveillance); if the halves of answers that
     it accepts get more, on average, than the whole ones; and if a probe has no verdict at all, for
-    a judge that breaks on an attack has not withstood it.
+    a judge that breaks on an attack has not withstood it. A probe that no reply came to is no
+    failure of the judge: it is `SelfTest.unmeasured`.
     """
     outcomes = tuple(_outcome(probe, judged[probe.id], ceiling) for probe in probes)
     failures = [_failure(one, ceiling) for one in outcomes if one.passed is False]
@@ -271,7 +288,7 @@ def examine(
 def _outcome(probe: Probe, found: Judged, ceiling: float) -> Outcome:
     passed: bool | None = None
     if found.value is None:
-        passed = False
+        passed = False if found.measured else None
     elif probe.role == "canary":
         passed = found.value <= ceiling
     elif probe.role == "whole" and found.value > ceiling:
@@ -282,13 +299,17 @@ def _outcome(probe: Probe, found: Judged, ceiling: float) -> Outcome:
 def _failure(one: Outcome, ceiling: float) -> str:
     where = f"{one.probe} (exercise {one.exercise + 1})"
     if one.value is None:
-        return f"{where}: no verdict: {one.error}"
+        return (
+            f"{where}: no verdict: {(one.error or 'no reason given').removeprefix('no verdict: ')}"
+        )
     return f"{where}: {one.value:.2f}, above {ceiling:g}"
 
 
 def _refuses_all(spec: JudgeSpec, outcomes: Sequence[Outcome], ceiling: float) -> str | None:
-    values = [one.value for one in outcomes if one.role == "whole" and one.value is not None]
-    if spec.pairwise or not values or max(values) > ceiling:
+    wholes = [one for one in outcomes if one.role == "whole"]
+    values = [one.value for one in wholes if one.value is not None]
+    missing = any(one.value is None and one.passed is None for one in wholes)
+    if spec.pairwise or missing or not values or max(values) > ceiling:
         return None
     return f"good answers get {max(values):.2f} at most, no more than a canary may"
 
@@ -322,14 +343,17 @@ def selftest_path(spec: JudgeSpec, project: Path | None = None) -> Path:
     return calibration_path(spec, project).with_suffix(".selftest.json")
 
 
-def save_selftest(done: SelfTest, key: str, path: Path) -> None:
-    """Store a self-test under the judge's `binding`, in place of its last one."""
-    keep(SelfTest, done, key, path)
+def save_selftest(done: SelfTest, key: str, path: Path) -> Path | None:
+    """Store a self-test under the judge's `binding`, in place of its last one.
+
+    Returns and raises as `keep`; ValueError for one that is not measured.
+    """
+    if done.unmeasured:
+        raise ValueError(f"a self-test of {done.judge} without replies to all probes")
+    return keep(SelfTest, done, key, path)
 
 
 def load_selftest(spec: JudgeSpec, key: str, project: Path | None = None) -> SelfTest | None:
-    """The last self-test of a judge with this `binding`; None if there was none.
-
-    Raises StoreError if the file cannot be read.
-    """
-    return load(SelfTest, selftest_path(spec, project)).get(key)
+    """The last self-test of a judge with this `binding`; None if there was none, or if the file
+    cannot be read, which is told."""
+    return load_or_warn(SelfTest, selftest_path(spec, project)).get(key)

@@ -16,16 +16,17 @@ from harness.collect.specs import ModelSpec
 from harness.errors import ModelError, SpecError
 from harness.judges.base import Material, Unreadable
 from harness.judges.combine import quorum
-from harness.judges.money import cost_of
+from harness.judges.money import answered, cost_of
 from harness.judges.parse import Parsed, parse
 from harness.judges.prices import PriceTable
-from harness.judges.render import JudgePrompt
+from harness.judges.render import JudgePrompt, marked
 from harness.judges.rubric import Rubric
 from harness.judges.weighted import Weighted, weigh
 from harness.records import Completion, GenerateSettings, Message, Request, Usage, Verdict
 
 TOP_LOGPROBS = 20  # the most that servers commonly give; a scale has at most ten labels
 MAX_QUOTED = 4_000  # characters of an unreadable reply that the judge is shown again
+UNANSWERED = "unanswered"  # flag of an error that is not the judge's: no reply came
 MAX_RAW = 100_000  # characters of a reply that are kept; the cache has all of it
 
 _AGAIN = (
@@ -118,7 +119,6 @@ class Judge:
             repeat=repeat,
             status="error",
             raw=_shortened(completion.text, MAX_RAW),
-            flags=("reasked",) if asked else (),
             prompt_tokens=took.prompt_tokens,
             completion_tokens=took.completion_tokens,
             usage=took.usage,
@@ -128,7 +128,8 @@ class Judge:
             key=key,
         )
         if completion.failed:
-            return replace(blank, error=completion.error)
+            flags = () if answered(completion) else (UNANSWERED,)
+            return replace(blank, error=completion.error, flags=flags)
         try:
             parsed = self._parsed(request, completion)
         except Unreadable as why:
@@ -137,7 +138,8 @@ class Judge:
             times = f" (asked {asked + 1} times)" if asked else ""
             return replace(blank, error=f"{why}{times}")
         try:
-            return self._graded(blank, completion, parsed)
+            marks = ("reasked",) if asked else ()
+            return self._graded(replace(blank, flags=marks), completion, parsed)
         except Unreadable as why:  # no probabilities: asking again brings none
             return replace(blank, error=str(why))
 
@@ -171,7 +173,8 @@ class Judge:
         if completion.finish_reason == "length":
             limit = request.settings.max_new_tokens
             raise Unreadable(f"the reply was cut off at {limit} tokens; it must be shorter")
-        return parse(completion.text, self.rubric)
+        texts = [text for _, text in request.material]
+        return parse(completion.text, self.rubric, [*texts, *map(marked, texts)])
 
     def _graded(self, blank: Verdict, completion: Completion, parsed: Parsed) -> Verdict:
         spec = self.spec
@@ -266,7 +269,7 @@ class _Asking:
         for request in (*self._open.values(), *self._again.values()):
             item, repeat, asked = parts_of(request.id)
             verdict = Verdict(judge, self._model.model, repeat, "error", error=why)
-            verdict = replace(verdict, usage=Usage(attempts=0))
+            verdict = replace(verdict, usage=Usage(attempts=0), flags=(UNANSWERED,))
             if request.id in self._spent:
                 verdict = self._spent[request.id].on(verdict)
             missing.append(ItemVerdict(item, verdict, asked))

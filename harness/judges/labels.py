@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -263,6 +264,21 @@ class LabelFile:
 def labels_path(project: Path, judge: str, rater: str) -> Path:
     """Where a person's labels for a judge are kept."""
     return project / "judges" / "labels" / f"{judge}.{rater}.jsonl"
+
+
+def check_writable(path: Path) -> None:
+    """Before anybody is asked: raises StoreError if `write_whole` could not write this file.
+
+    Nothing is left behind, no folder either.
+    """
+    folder = path.parent
+    while not (folder.exists() or folder.is_symlink()) and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StoreError(f"cannot write {shown(path)}: {error.strerror or error}") from None
 
 
 def write_whole(path: Path, text: str) -> None:

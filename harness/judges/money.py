@@ -5,6 +5,7 @@ Costs are US dollars. None means that nobody knows: no price, or a server that c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from harness.judges.prices import PriceTable
 from harness.records import Completion, Request, Usage, Verdict
 
 MILLION = 1_000_000
+NANO = 1_000_000_000  # sums are whole billionths of a dollar: they come out even
 MESSAGE_TOKENS = 16  # what a chat template puts around a message, generously
 MEDIUM_TOKENS = 50_000  # of one image, where the dearest server counts the most
 
@@ -22,9 +24,11 @@ def cost_of(
 ) -> float | None:
     """What the provider asks for an answer; a model that runs here costs 0.
 
-    Reasoning tokens are part of the completion's, cached ones part of the prompt's. None if the
-    model has no price or the server did not count, so for every request that no reply came to.
+    Reasoning tokens are part of the completion's, cached ones part of the prompt's. A request that
+    no reply came to costs 0. None if the model has no price or the server did not count.
     """
+    if not answered(completion):
+        return 0.0
     quote = (table or PriceTable.of()).quote(card)
     if quote is None:
         return None
@@ -38,6 +42,11 @@ def cost_of(
     return _dollars(price, completion.prompt_tokens, cached, tokens)
 
 
+def answered(completion: Completion) -> bool:
+    """Whether a reply came, be it a refusal; what failed without one has taken no time."""
+    return not completion.failed or completion.latency_ms is not None
+
+
 def _dollars(price: Price, prompt: int, cached: int, completion: int) -> float:
     cheap = price.input if price.cached_input is None else price.cached_input
     cached = min(max(cached, 0), prompt)
@@ -49,14 +58,19 @@ def most_for(price: Price, request: Request) -> float:
     """What a request can cost at most: a token a byte, and all tokens that it may answer with.
 
     No byte-level tokenizer makes more tokens than bytes; the form that goes with the request
-    counts, too.
+    counts, too. Rounded up to a whole billionth of a dollar.
     """
     turns = [request.prompt] if isinstance(request.prompt, str) else request.prompt
     texts = [turn if isinstance(turn, str) else turn.content for turn in turns]
     texts.append(request.form.schema if request.form else "")
     prompt = sum(len(text.encode("utf-8", "surrogatepass")) + MESSAGE_TOKENS for text in texts)
     prompt += MEDIUM_TOKENS * len(request.media)
-    return _dollars(price, prompt, 0, request.settings.max_new_tokens)
+    return nano(_dollars(price, prompt, 0, request.settings.max_new_tokens)) / NANO
+
+
+def nano(dollars: float) -> int:
+    """Billionths, rounded up, so that costs are never understated; 1500.0000000002 is 1500."""
+    return math.ceil(round(dollars * NANO, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +78,10 @@ class Estimate:
     """What asking would take: for --dry-run.
 
     ``prompt_tokens`` is the adapter's count (an API's is a guess), ``completion_tokens`` what is
-    allowed at most; ``usd`` is the price of both, None if the model has none. What is asked again,
-    because a reply could not be read, comes on top.
+    allowed at most. ``usd`` is what a `Budget` wants before it lets all of it be asked, and so
+    the least --max-cost for all; it counts a token a byte, for nobody here knows the server's
+    tokens. None if the model has no price. What is asked again, because a reply could not be read,
+    comes on top.
     """
 
     requests: int
@@ -95,14 +111,25 @@ def estimate(
     if quote is None:
         return Estimate(len(requests), prompt, completion, None, f"no price for '{card.model}'")
     source = quote.source if not quote.as_of else f"{quote.source}; {quote.as_of}"
-    usd = _dollars(quote.price, prompt, 0, completion)
-    usd += quote.price.request * (len(requests) - 1)
-    return Estimate(len(requests), prompt, completion, usd if requests else 0.0, source)
+    usd = sum(nano(most_for(quote.price, request)) for request in requests) / NANO
+    return Estimate(len(requests), prompt, completion, _shown_up(usd), source)
+
+
+def _shown_up(dollars: float) -> float:
+    """Rounded up to the digits that `money` shows, so that what is read there is enough."""
+    step = 10.0 ** -_digits(dollars)
+    return round(math.ceil(round(dollars / step, 6)) * step, 15)
 
 
 def money(dollars: float) -> str:
-    """`$12.34`, with the digits that a small sum needs."""
-    return f"${dollars:,.2f}" if dollars == 0 or dollars >= 0.1 else f"${dollars:.2g}"
+    """`$12.34`, with the digits that a small sum needs: `$0.003`, `$0.000012`."""
+    whole, _, cents = f"{dollars:,.{_digits(dollars)}f}".partition(".")
+    return f"${whole}.{cents.rstrip('0').ljust(2, '0')}"
+
+
+def _digits(dollars: float) -> int:
+    """Decimals: two, or as many as show two digits of a sum of less than ten cents."""
+    return 2 if dollars == 0 or dollars >= 0.1 else 1 - math.floor(math.log10(dollars))
 
 
 # --------------------------------------------------------------------------- what was paid
@@ -113,9 +140,9 @@ class Bill:
     """The tokens, money and time of verdicts.
 
     ``cost_usd`` is what the verdicts cost when they were asked for, ``paid_usd`` what of it was
-    paid now: a verdict from the cache is not paid again. Both are None if no price is known, and
-    leave out ``unpriced`` verdicts, which were asked for, otherwise. Latencies are nearest-rank
-    percentiles.
+    paid now: a verdict from the cache is not paid again. Both leave out ``unpriced`` verdicts,
+    which were asked for and whose cost nobody knows, and are None if there are no others.
+    Latencies are nearest-rank percentiles.
     """
 
     verdicts: int
@@ -137,6 +164,8 @@ class Bill:
         asked = [verdict for verdict in verdicts if verdict.status != "skipped"]
         costs = [one.cost_usd for one in asked if one.cost_usd is not None]
         paid = [one.cost_usd for one in asked if one.cost_usd is not None and not one.cached]
+        unpriced = sum(one.cost_usd is None and one.usage.attempts > 0 for one in asked)
+        known = bool(costs) or not unpriced
         times = sorted(one.latency_ms for one in asked if one.latency_ms is not None)
         return cls(
             verdicts=len(asked),
@@ -146,9 +175,9 @@ class Bill:
             cached_tokens=sum(one.usage.cached_tokens for one in asked),
             completion_tokens=sum(one.completion_tokens for one in asked),
             reasoning_tokens=sum(one.usage.reasoning_tokens for one in asked),
-            cost_usd=sum(costs) if costs else None,
-            paid_usd=sum(paid) if costs else None,
-            unpriced=sum(one.cost_usd is None and one.usage.attempts > 0 for one in asked),
+            cost_usd=sum(costs) if known else None,
+            paid_usd=sum(paid) if known else None,
+            unpriced=unpriced,
             p50_ms=percentile(times, 50),
             p95_ms=percentile(times, 95),
         )

@@ -9,14 +9,15 @@ The ladder, whose first rung that fits is recorded:
 
 The last object, not the first: the first may be one that the judged answer brought along and the
 judge quotes. For the same reason an object inside a broken one is not read, and nothing is read if
-a verdict that is broken follows, or if the last verdict is better than one before it.
+a verdict that is broken follows, or if the last verdict is better than one before it. An object or
+a line that stands in the judged material itself is nobody's verdict.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NoReturn
@@ -34,6 +35,7 @@ _FENCED = re.compile(r"\s*```[A-Za-z0-9]*[ \t]*\r?\n(.*)\n[ \t]*```\s*", re.DOTA
 _THINKING = re.compile(r"\s*<think>")
 _THOUGHT = "</think>"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_QUOTED = "the verdict stands in the judged material word for word; give your own, with reasoning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +66,46 @@ class Found:
     starts: Mapping[str, int]
 
 
-def parse(text: str, rubric: Rubric) -> Parsed:
+def parse(text: str, rubric: Rubric, silent: Sequence[str] = ()) -> Parsed:
     """The verdict in a reply.
 
-    Raises Unreadable, with what is wrong in words a judge can mend it by.
+    ``silent`` are the texts that may not speak: a verdict that stands in one of them, but for
+    white space, has been quoted and does not count. Raises Unreadable, with what is wrong in words
+    a judge can mend it by.
     """
     if len(text) > MAX_REPLY:
         raise Unreadable(f"the reply has more than {MAX_REPLY:,} characters")
     start = _after_thinking(text)
     if not text[start:].strip():
         raise Unreadable("the reply is empty")
+    told = [_bare(each) for each in silent if "{" in each]
     for decoder in (_decoder(strict=True), _decoder(strict=False)):
         found = _whole(text, start, decoder)
         if found is not None:
+            if _quoted(found[0], text, told):
+                raise Unreadable(_QUOTED)
             exact = decoder.strict and found[1]
             return _parsed(found[0], rubric, "schema" if exact else "json")
-    return _balanced(text, start, rubric) or _tagged(text, start, rubric)
+    objects = _Objects.of(text, start, rubric)
+    own = [each for each in objects.verdicts if not _quoted(each, text, told)]
+    if parsed := _balanced(text, start, rubric, objects, own):
+        return parsed
+    try:
+        return _tagged(text, start, rubric, silent)
+    except Unreadable:
+        if objects.verdicts:
+            raise Unreadable(_QUOTED) from None
+        raise
+
+
+def _quoted(found: Found, text: str, told: Sequence[str]) -> bool:
+    """Whether an object of a text stands in others, which are `_bare`, as well."""
+    return bool(told) and any(_bare(text[found.start : found.end]) in each for each in told)
+
+
+def _bare(text: str) -> str:
+    """A text without its white space."""
+    return "".join(text.split())
 
 
 def _after_thinking(text: str) -> int:
@@ -181,17 +207,33 @@ def _skip(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _balanced(text: str, start: int, rubric: Rubric) -> Parsed | None:
-    """The last verdict among the objects of a text; None if nothing in it is like one."""
-    objects, why = _objects(text, start)
-    verdicts = [each for each in objects if any(name in each.members for name in rubric.names)]
-    rest = text[verdicts[-1].end :] if verdicts else text[start:]
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """The JSON objects of a text that speak of a rubric, and why the last that is none is none."""
+
+    verdicts: list[Found]
+    why: str
+
+    @classmethod
+    def of(cls, text: str, start: int, rubric: Rubric) -> _Objects:
+        objects, why = _objects(text, start)
+        return cls([x for x in objects if any(name in x.members for name in rubric.names)], why)
+
+
+def _balanced(
+    text: str, start: int, rubric: Rubric, objects: _Objects, own: Sequence[Found]
+) -> Parsed | None:
+    """The last of the judge's ``own`` verdicts; None if there is none.
+
+    Raises Unreadable if something like a verdict, and broken, follows the last of all.
+    """
+    rest = text[objects.verdicts[-1].end :] if objects.verdicts else text[start:]
     if any(re.search(rf'"{re.escape(name)}"\s*:', rest) for name in rubric.names):
-        raise Unreadable(why or "malformed JSON")
-    if not verdicts:
+        raise Unreadable(objects.why or "malformed JSON")
+    if not own:
         return None
-    last = _parsed(verdicts[-1], rubric, "balanced")
-    others = [found for found in verdicts[:-1] if _differs(found, last, rubric)]
+    last = _parsed(own[-1], rubric, "balanced")
+    others = [found for found in own[:-1] if _differs(found, last, rubric)]
     return replace(last, flags=("several_verdicts",)) if others else last
 
 
@@ -241,18 +283,25 @@ def _objects(text: str, start: int) -> tuple[list[Found], str]:
 # --------------------------------------------------------------------------- tagged text
 
 
-def _tagged(text: str, start: int, rubric: Rubric) -> Parsed:
+def _tagged(text: str, start: int, rubric: Rubric, silent: Sequence[str] = ()) -> Parsed:
     """A value for every criterion out of lines and tags; two that differ are none."""
     values, starts = dict[str, object](), dict[str, int]()
     highest = {each.name: each.max for each in rubric.criteria}
+    quoted = False
     for name in rubric.names:
+        planted = {_scalar(word.casefold()) for each in silent for word in _spoken(each, name)}
         for at, word, of in _tags(text, start, name):
+            if _scalar(word.casefold()) in planted:
+                quoted = True
+                continue
             if of is not None and of != highest.get(name):
                 raise Unreadable(f"'{name}' is given out of {of}, not {highest.get(name)}")
             value = _scalar(word)
             if name in values and values[name] != value:
                 raise Unreadable(f"'{name}' is given twice, and differently")
             values[name], starts[name] = value, at
+    if quoted and len(values) < len(rubric.names):
+        raise Unreadable(_QUOTED)
     if not values:
         raise Unreadable("the reply holds no JSON object")
     totals = [
@@ -276,11 +325,31 @@ def _tags(text: str, start: int, name: str) -> Iterator[tuple[int, str, int | No
         at += len(each)
 
 
+_WORD = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?|[A-Za-z]{1,9}"
+_MARK, _GAP = r"[*_`]{0,3}", r"[ \t]{0,9}"  # bounded, so that no line takes long
+
+
+def _spelt(name: str) -> str:
+    return re.escape(name).replace("_", "[_ -]")
+
+
+def _spoken(text: str, name: str) -> Iterator[str]:
+    """The words that a text gives a name, in a line of its own or in the middle of one."""
+    _, tag = _patterns(name)
+    for pattern in (tag, _within(name)):
+        yield from (found[1] for found in pattern.finditer(text))
+
+
+@lru_cache(maxsize=256)
+def _within(name: str) -> re.Pattern[str]:
+    mark, gap, spelt = _MARK, _GAP, _spelt(name)
+    tail = rf"{mark}{gap}[:=：]{mark}{gap}{mark}({_WORD})"
+    return re.compile(rf"(?<![A-Za-z0-9]){spelt}{tail}", re.IGNORECASE)
+
+
 @lru_cache(maxsize=256)
 def _patterns(name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    word = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?|[A-Za-z]{1,9}"
-    spelt = re.escape(name).replace("_", "[_ -]")
-    mark, gap = r"[*_`]{0,3}", r"[ \t]{0,9}"  # bounded, so that no line takes long
+    word, mark, gap, spelt = _WORD, _MARK, _GAP, _spelt(name)
     line = rf"[ \t>#*•-]{{0,9}}(?:[0-9]{{1,2}}[.)]{gap})?{mark}{spelt}{mark}{gap}[:=：]{mark}{gap}"
     line += rf"{mark}({word}){mark}(?:{gap}/{gap}([0-9]{{1,9}}))?{mark}{gap}[.,;]?"
     tag = rf"<{spelt}>\s*({word})\s*</{spelt}>"

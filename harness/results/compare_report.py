@@ -6,12 +6,19 @@ from collections.abc import Sequence
 
 from harness.results.compare import Comparison, Estimate
 from harness.results.differences import Difference
+from harness.results.preferences import (
+    LEGEND,
+    Preference,
+    preference_record,
+    preference_tables,
+)
 from harness.results.render import (
     Record,
     Report,
     Table,
     columns_left,
     interval,
+    narrowest,
     number,
     wrap_name,
 )
@@ -27,9 +34,13 @@ WRAPPED = {  # so that the table fits 100 columns
 
 
 def comparison_report(
-    rows: Sequence[Comparison], notes: Sequence[str], columns: int = WIDEST
+    rows: Sequence[Comparison],
+    notes: Sequence[str],
+    columns: int = WIDEST,
+    preferred: Sequence[Preference] = (),
 ) -> Report:
-    """A table for each task and pair of models, footnotes that say what the numbers mean.
+    """A table for each task and pair of models, footnotes that say what the numbers mean; then
+    what judges of pairs ``preferred``.
 
     Long names of metrics are broken where the table would not fit the columns.
     """
@@ -42,8 +53,13 @@ def comparison_report(
         sides = _sides(group[0])
         tables.append(_table(group, [] if sides == last else sides, min(columns, WIDEST)))
         last = sides
-    footnotes = [*_legend(rows), *notes]
-    return Report(tables, {"comparisons": [_record(row) for row in rows]}, footnotes)
+    tables += preference_tables(preferred)
+    footnotes = [*(_legend(rows) if rows else []), *([LEGEND] if preferred else []), *notes]
+    if not tables:
+        footnotes.append("no metric has a value on both sides: there is nothing to compare")
+    records: dict[str, list[Record]] = {"comparisons": [_record(row) for row in rows]}
+    pairs = {"preferences": [preference_record(row) for row in preferred]} if preferred else {}
+    return Report(tables, {**records, **pairs} if rows else {**pairs, **records}, footnotes)
 
 
 def _sides(row: Comparison) -> list[str]:
@@ -54,7 +70,8 @@ def _table(rows: Sequence[Comparison], lead: Sequence[str], columns: int) -> Tab
     task = f"{rows[0].task} [{rows[0].variant}]" if rows[0].variant else rows[0].task
     numbers = [_cells(row) for row in rows]
     space = max(columns_left([["", *cells] for cells in numbers], COLUMNS, 0, columns), 0)
-    names = [_name(row, max(space, SHORTEST_NAME)) for row in rows]
+    least = min(narrowest(row.metric for row in rows), SHORTEST_NAME)
+    names = [_name(row, max(space, least)) for row in rows]
     cells = [[name, *rest] for name, rest in zip(names, numbers, strict=True)]
     return Table(task, COLUMNS, cells, "lrrrrl", lead=lead)
 
@@ -88,6 +105,8 @@ def _estimate(found: Estimate) -> str:
 
 
 def _difference(found: Difference) -> str:
+    if not found.n:
+        return "-"
     return f"{number(found.value, sign=True)}\n{interval(found.interval)}"
 
 
@@ -164,7 +183,7 @@ def _record(row: Comparison) -> Record:
         "higher_is_better": None if row.neutral else row.higher_is_better,
         **_estimate_record("a", row.before),
         **_estimate_record("b", row.after),
-        "difference": d.value,
+        "difference": d.value if d.n else None,
         "difference_low": d.low,
         "difference_high": d.high,
         "method": d.method,

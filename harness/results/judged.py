@@ -6,14 +6,13 @@ Nothing here changes a number; it says how far the numbers of a judge can be bel
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
 
-from harness.collect.judge_spec import JudgeLimits, JudgeSpec
-from harness.collect.yamlio import parse
+from harness.collect.judge_spec import JudgeLimits
 from harness.judges.audit import length_audit
-from harness.judges.combine import panel_alpha, panel_table
+from harness.judges.combine import combine, panel_alpha, panel_table
 from harness.judges.money import Bill
 from harness.judges.pairwise import Duels, duel, duels
 from harness.records import Verdict
@@ -22,9 +21,10 @@ from harness.results.render import number
 from harness.results.restore import verdict_row
 from harness.results.run import ScorerInfo, VerdictRow
 from harness.results.store import RunReader
+from harness.results.stored_judges import spec_as_judged, stored_judges, stored_spec
 from harness.results.tables import COLUMNS
 
-LONG = ("criteria", "total", "reasoning", "raw", "mode", "captured_mass", "key")
+LONG = ("criteria", "reasoning", "raw", "mode", "captured_mass", "key")
 """Columns of the verdicts that nothing here reads."""
 READ = [name for name in COLUMNS["verdicts"] if name not in LONG]
 Answer = tuple[str, str, int]
@@ -50,25 +50,38 @@ class Judged:
         return [one for given in self.verdicts.values() for one in given]
 
 
-def judge_notes(run: RunReader, cells: Sequence[CellRecord]) -> list[str]:
-    """A few lines about each judge of the cells; none for a run without judges."""
-    if not any(info.judge for cell in cells for info in cell.scorers):
-        return []
+def judge_notes(
+    run: RunReader, cells: Sequence[CellRecord], judges: Collection[str] | None = None
+) -> list[str]:
+    """A few lines about each judge of the cells, or about ``judges`` only; none for a run without
+    judges."""
     notes: list[str] = []
     unknown: list[str] = []
-    for judged in read_judged(run, cells):
-        notes += _notes(run, judged)
-        if any(one.kappa is None for one in _totals_of(judged)):
-            unknown.append(judged.name)
+    if any(info.judge for cell in cells for info in cell.scorers):
+        for judged in read_judged(run, cells):
+            if judges is not None and judged.name not in judges:
+                continue
+            notes += _notes(run, judged)
+            if any(one.kappa is None for one in _totals_of(judged)):
+                unknown.append(judged.name)
+    if judges is None:
+        notes += _alone(run)
     if unknown:
         names = ", ".join(unknown)
         notes.append(
             f"no kappa (-): nobody has measured how far {names} and people agree ('harness judge "
             "label' and 'harness judge calibrate' do)."
         )
-    if any(info.criterion for cell in cells for info in cell.scorers):
-        notes.append("--criteria shows what the totals of judges are made of.")
     return notes
+
+
+def _alone(run: RunReader) -> Iterator[str]:
+    """Judges that had nothing to say, because there was nothing to prefer an answer to."""
+    heard = {info.judge for cell in run.manifest.cells for info in cell.scorers}
+    where = "" if len(run.manifest.model_names) == 1 else " of a task"
+    for spec in stored_judges(run):
+        if spec.pairwise and spec.judge not in heard:
+            yield f"{spec.judge}: needs two models{where}, only one was run."
 
 
 def _totals_of(judged: Judged) -> list[ScorerInfo]:
@@ -134,8 +147,7 @@ def _notes(run: RunReader, judged: Judged) -> Iterator[str]:
     infos = [info for cell in judged.cells for info in cell.scorers if info.judge == judged.name]
     said = judged.all
     names = ", ".join(dict.fromkeys(info.judged_by for info in infos))
-    bill = Bill.of(said)
-    yield f"{judged.name}, judged by {names}: {bill.words()}."
+    yield f"{judged.name}, judged by {names}: {_bill(run, said)}."
     yield from _errors(judged, _limit(run, judged.name))
     kin = sorted({one.model for one in said if "same_family" in one.flags})
     if kin:
@@ -148,8 +160,23 @@ def _notes(run: RunReader, judged: Judged) -> Iterator[str]:
         )
     yield from _odd(judged.name, said)
     yield from _panel(judged)
+    yield from _repeats(run, judged)
     yield from _pairs(judged)
     yield from _length(run, judged)
+
+
+def _bill(run: RunReader, said: Sequence[Verdict]) -> str:
+    """How many verdicts there are, and what they cost; errors are paid for, but no verdicts."""
+    bill = Bill.of(said)
+    servers = {one.model for one in run.manifest.models if one.adapter == "openai"}
+    if not {one.model for one in said} <= servers:
+        # a model that runs here was loaded meanwhile, and answers in batches
+        bill = replace(bill, p50_ms=None, p95_ms=None)
+    failed = sum(one.status == "error" for one in said)
+    if not failed:
+        return bill.words()
+    counts = f"{bill.verdicts - failed:,}/{bill.verdicts:,} verdicts, {failed:,} judge errors"
+    return bill.words().replace(f"{bill.verdicts:,} verdicts", counts, 1)
 
 
 def _errors(judged: Judged, limit: float) -> Iterator[str]:
@@ -174,10 +201,11 @@ def _odd(name: str, said: Sequence[Verdict]) -> Iterator[str]:
         "low_mass": "leave too much probability to what is no score",
         "reasked": "were readable only when asked again",
     }
+    valid = [one for one in said if one.status == "ok"]
     for flag, words in told.items():
-        count = sum(flag in one.flags for one in said)
+        count = sum(flag in one.flags for one in valid)
         if count:
-            yield f"{name}: {count} of {len(said)} verdicts {words}."
+            yield f"{name}: {count} of {len(valid)} verdicts {words}."
 
 
 def _panel(judged: Judged) -> Iterator[str]:
@@ -186,6 +214,23 @@ def _panel(judged: Judged) -> Iterator[str]:
     found = panel_alpha(panel_table(judged.verdicts.values()))
     word = "unknown" if found is None else number(found)
     yield f"{judged.name}: Krippendorff's alpha of the panel {word} (1 agreement, 0 chance)."
+
+
+def _repeats(run: RunReader, judged: Judged) -> Iterator[str]:
+    """How far a judge agrees with itself."""
+    infos = _totals_of(judged)
+    spec = spec_as_judged(run, infos[0]) if infos else None
+    if spec is None or spec.pairwise or spec.repeats < 2:
+        return
+    span = infos[0].span
+    combined = [combine(spec, given).spread for given in judged.verdicts.values()]
+    spreads = [one for one in combined if one is not None]
+    if spreads and span is not None:
+        mean = number(span * fmean(spreads))
+        yield (
+            f"{judged.name}: {spec.repeats} repeats of one answer differ by {mean} of {span:g} "
+            "points (their standard deviation, mean over all answers)."
+        )
 
 
 def _pairs(judged: Judged) -> Iterator[str]:
@@ -253,15 +298,3 @@ def _tokens(run: RunReader) -> dict[Answer, int]:
 def _limit(run: RunReader, name: str) -> float:
     spec = stored_spec(run, name)
     return (JudgeLimits() if spec is None else spec.limits).max_judge_error_rate
-
-
-def stored_spec(run: RunReader, name: str) -> JudgeSpec | None:
-    """A judge as the run's manifest keeps it; None if it does not, or cannot be read today."""
-    for spec in run.manifest.specs:
-        if spec.kind == "judge" and spec.name == name:
-            document, _ = parse(Path(spec.path), spec.text)
-            try:
-                return JudgeSpec.model_validate(document.data) if document else None
-            except ValueError:
-                return None
-    return None

@@ -13,6 +13,7 @@ from harness.results.manifest import CellRecord
 from harness.results.metrics import SampleScores, ScoreColumns, by_sample
 from harness.results.run import ScorerInfo
 from harness.results.store import RunReader, find_named, find_run, newest_with
+from harness.results.stored_judges import measured
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def pair_cells(a: Side, b: Side, options: CompareOptions) -> list[CellPair]:
     left, right = _cells(a), _cells(b)
     tasks = {task for task, _ in [*left, *right]}
     _check_names("task", options.tasks, tasks)
-    common = [key for key in left if key in right and _wanted(key[0], options.tasks)]
+    common = [key for key in left if key in right and wanted(key[0], options.tasks)]
     if not common:
         raise StoreError(
             f"nothing to compare: {a.name} has {_names(left)}, {b.name} has {_names(right)}"
@@ -169,7 +170,7 @@ def _pair(
         info
         for info in cell_a.scorers
         if info.name in versions
-        and _wanted(info.name, options.metrics)
+        and wanted(info.name, options.metrics)
         and (options.criteria or options.metrics or not info.criterion)
     ]
     scores_a, scores_b = _scores(a, cell_a, infos), _scores(b, cell_b, infos)
@@ -262,18 +263,19 @@ def _sample_mismatch(a: Sequence[str], b: Sequence[str]) -> list[str]:
 
 def _cells(side: Side) -> dict[tuple[str, str], CellRecord]:
     cells = side.run.manifest.cells
-    return {(cell.task, cell.variant): cell for cell in cells if cell.model == side.model}
+    own = measured(side.run, [cell for cell in cells if cell.model == side.model])
+    return {(cell.task, cell.variant): cell for cell in own}
 
 
-def _check_names(kind: str, wanted: Sequence[str], known: set[str]) -> None:
-    for name in wanted:
+def _check_names(kind: str, names: Sequence[str], known: set[str]) -> None:
+    for name in names:
         if name not in known:
             raise SelectionError(f"no {kind} '{name}' to compare{known_or_near(name, known)}")
 
 
-def _wanted(name: str, wanted: Sequence[str]) -> bool:
+def wanted(name: str, names: Sequence[str]) -> bool:
     """Whether a name was asked for, with or without its part in brackets."""
-    return not wanted or name in wanted or _base(name) in wanted
+    return not names or name in names or _base(name) in names
 
 
 def _base(name: str) -> str:

@@ -13,7 +13,7 @@ import math
 import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, get_args
@@ -26,7 +26,10 @@ Value = str | int | float | bool | None | Sequence[str]
 Record = Mapping[str, Value]
 NOTE_COLUMNS = 100  # longer lines are hard to read, however wide the terminal
 CONTINUED = "\n  "  # between the lines of one name
+INDENT = len(CONTINUED) - 1
 
+_BEFORE_PART = re.compile(r"(?=\.[^\W\d])")  # "rubric.criterion", but not "llama-3.2"
+_UP_TO_SPACE, _UP_TO_JOINT = re.compile(r".* "), re.compile(r".+[_-]")
 _JOINERS = "\u200c\u200d"  # zero-width, but part of how some scripts are written
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -135,7 +138,8 @@ def shorten(text: str, columns: int) -> str:
 
 
 def wrap_name(name: str, columns: int) -> str:
-    """A long name on several lines, broken before "[", after a space, or where it must be.
+    """A long name on several lines: broken before "[", before the "." of a criterion, after a
+    space, after "_" or "-", or where it must be, the first of these that is enough.
 
     All lines but the first are indented, so that they do not look like names of their own.
     """
@@ -143,16 +147,28 @@ def wrap_name(name: str, columns: int) -> str:
     if len(name) <= columns:
         return name
     head, bracket, tail = name.partition("[")
+    parts = [head] if len(head) <= columns else _BEFORE_PART.split(head)
     lines: list[str] = []
-    for piece in (head, bracket + tail):
+    for piece in (*parts, bracket + tail):
         while piece:
-            size = columns - 2 * bool(lines)
+            size = columns - INDENT * bool(lines)
             part = piece[:size]
-            if len(piece) > size and " " in part:
-                part = part[: part.rindex(" ") + 1]
+            if len(piece) > size:
+                within = _UP_TO_SPACE.match(part) or _UP_TO_JOINT.match(part)
+                part = within[0] if within else part
             lines.append(part)
             piece = piece[len(part) :]
     return CONTINUED.join(lines)
+
+
+def narrowest(names: Iterable[str]) -> int:
+    """How wide a column must be for `wrap_name` to break none of the names within a word."""
+    found = 0
+    for name in map(visible, names):
+        head, bracket, tail = name.partition("[")
+        pieces = [*_BEFORE_PART.split(head), *re.findall(r"[^ ]+ ?", bracket + tail)]
+        found = max(found, *(width(one) + INDENT * bool(i) for i, one in enumerate(pieces)))
+    return found
 
 
 def columns_left(rows: Sequence[Sequence[str]], headers: Sequence[str], at: int, total: int) -> int:

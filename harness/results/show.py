@@ -14,13 +14,14 @@ from harness.results.answers import Answered, Listing, answers, pick_worst, task
 from harness.results.judged import badge, judge_notes
 from harness.results.manifest import CellRecord
 from harness.results.render import (
-    CONTINUED,
+    INDENT,
     Record,
     Report,
     Table,
     Value,
     columns_left,
     interval,
+    narrowest,
     number,
     shorten,
     wrap_name,
@@ -28,10 +29,12 @@ from harness.results.render import (
 from harness.results.run import MetricRow, ScorerInfo
 from harness.results.stats import Interval
 from harness.results.store import RunReader
+from harness.results.stored_judges import measured
 from harness.scorers.choice import ClassReport, Confusion, confusion, per_class
 from harness.scorers.overlap import NO_WORD
 
 SHORTEST_NAME = 22
+MODEL_COLUMNS, SHORTEST_MODEL = 26, 14
 Infos = Mapping[tuple[str, str], ScorerInfo]
 """(cell, metric) -> what is known of it."""
 
@@ -60,7 +63,7 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     Raises SelectionError for a task, model, metric or sample that the run does not have,
     StoreError if it has no prompts and they are asked for.
     """
-    cells = _select(run, options)
+    cells = measured(run, _select(run, options))
     rows = [row for row in run.metrics() if _shown(row, cells, options)]
     infos = _infos(cells)
     whole = options.criteria or bool(options.metrics)
@@ -83,21 +86,29 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     metrics = [_metric_record(row, infos) for row in rows]
     name = "samples" if options.samples else "worst"
     everything = {"metrics": metrics, "classes": classes, name: listed}
-    return Report(tables, everything, [*_notes(run, rows), *judge_notes(run, cells)])
+    judges = {infos[row.cell, row.metric].judge for row in rows} if options.metrics else None
+    notes = [*_notes(run, rows, cells), *judge_notes(run, cells, judges)]
+    return Report(tables, everything, notes if whole else [*notes, *_more(infos)])
 
 
 def summary(run: RunReader, columns: int = 100) -> Report:
     """The metrics of all cells alone: what `harness run` ends with."""
-    rows, cells = run.metrics(), run.manifest.cells
+    rows, cells = run.metrics(), measured(run, run.manifest.cells)
     infos = _infos(cells)
     records = {"metrics": [_metric_record(row, infos) for row in rows]}
-    notes = [*_notes(run, rows), *judge_notes(run, cells)]
+    notes = [*_notes(run, rows, cells), *judge_notes(run, cells), *_more(infos)]
     return Report(_summary(_totals(rows, infos), infos, columns), records, notes)
 
 
 def _totals(rows: Sequence[MetricRow], infos: Infos, *, whole: bool = False) -> list[MetricRow]:
     """The rows without the criteria of judges, unless the whole is wanted."""
     return [row for row in rows if whole or not infos[row.cell, row.metric].criterion]
+
+
+def _more(infos: Infos) -> list[str]:
+    """What `_totals` left out."""
+    hidden = any(info.criterion for info in infos.values())
+    return ["--criteria shows what the totals of judges are made of."] * hidden
 
 
 def _infos(cells: Sequence[CellRecord]) -> Infos:
@@ -178,7 +189,7 @@ def _summary(rows: Sequence[MetricRow], infos: Infos, room: int) -> list[Table]:
         groups.setdefault((row.task, row.variant), []).append(row)
     skipped = any(row.n_skipped for row in rows)
     tables = []
-    for key, group in groups.items():
+    for group in groups.values():
         judged = any(infos[row.cell, row.metric].judge for row in group)
         columns = ["model", "metric", "value", "95 % interval", "n", "errors"]
         columns += ["skipped"] * skipped
@@ -186,13 +197,26 @@ def _summary(rows: Sequence[MetricRow], infos: Infos, room: int) -> list[Table]:
         columns += ["truncated"] * (not judged or any(row.n_truncated for row in group))
         columns += ["control"] * (not judged or any(row.control is not None for row in group))
         columns += ["judge"] * judged
-        align = "ll" + "r" * (len(columns) - 2 - judged) + "l" * judged
-        cells = _summary_rows(group, infos, columns)
-        least = SHORTEST_NAME + len(CONTINUED) * judged
-        space = max(columns_left(cells, columns, 1, room), least)
-        wrapped = [[row[0], wrap_name(row[1], space), *row[2:]] for row in cells]
-        tables.append(Table(task_label(*key), columns, wrapped, align))
+        tables.append(_summary_table(group, infos, columns, room))
     return tables
+
+
+def _summary_table(rows: Sequence[MetricRow], infos: Infos, columns: list[str], room: int) -> Table:
+    """The table, as narrow as it must be: the control goes below the interval first, and then
+    names are wrapped, between their words if there is any room for that."""
+    cells = _summary_rows(rows, infos, columns)
+    least = min(narrowest(row.metric for row in rows), SHORTEST_NAME + INDENT)
+    if "control" in columns and columns_left(cells, columns, 1, room) < least:
+        columns = [name for name in columns if name != "control"]
+        cells = _summary_rows(rows, infos, columns)
+    space = columns_left(cells, columns, 1, room)
+    models = max(MODEL_COLUMNS - max(least - space, 0), SHORTEST_MODEL)
+    cells = [[wrap_name(row[0], models), *row[1:]] for row in cells]
+    space = max(columns_left(cells, columns, 1, room), least)
+    wrapped = [[row[0], wrap_name(row[1], space), *row[2:]] for row in cells]
+    judged = "judge" in columns
+    align = "ll" + "r" * (len(columns) - 2 - judged) + "l" * judged
+    return Table(task_label(rows[0].task, rows[0].variant), columns, wrapped, align)
 
 
 def _summary_rows(
@@ -200,13 +224,16 @@ def _summary_rows(
 ) -> list[list[str]]:
     found, last = [], None
     for row in rows:
+        around = interval(Interval(row.low, row.high, row.method))
+        if "control" not in columns and row.control is not None:
+            around += f"\ncontrol {number(row.control)}"
         cells = {
-            "model": "" if row.model == last else wrap_name(row.model, 26),
+            "model": "" if row.model == last else row.model,
             "metric": row.metric,
             "value": number(row.value),
-            "95 % interval": interval(Interval(row.low, row.high, row.method)),
+            "95 % interval": around,
             "n": str(row.n),
-            "errors": str(row.n_error - row.n_judge_error),
+            "errors": str(row.n_error),
             "skipped": str(row.n_skipped),
             "truncated": str(row.n_truncated),
             "control": "" if row.control is None else number(row.control),
@@ -217,13 +244,15 @@ def _summary_rows(
     return found
 
 
-def _notes(run: RunReader, rows: Sequence[MetricRow]) -> list[str]:
+def _notes(run: RunReader, rows: Sequence[MetricRow], cells: Sequence[CellRecord]) -> list[str]:
+    """What the numbers mean; counts are those of the cells that are shown."""
     manifest = run.manifest
-    shown_cells = {row.cell for row in rows}
-    total = sum(cell.completions for cell in manifest.cells if cell.cell in shown_cells)
-    counted = ", ".join(f"{count} {status}" for status, count in manifest.counts.items())
-    all_shown = shown_cells >= {cell.cell for cell in manifest.cells}
-    notes = [f"run {manifest.run_id}: {total} completions" + (f" ({counted})" if all_shown else "")]
+    counts: Counter[str] = Counter()
+    for cell in cells:
+        counts.update(cell.counts)
+    total = sum(cell.completions for cell in cells)
+    counted = ", ".join(f"{count} {status}" for status, count in counts.items())
+    notes = [f"run {manifest.run_id}: {total} completions" + (f" ({counted})" if counted else "")]
     if any(row.n_error or row.n_skipped for row in rows):
         notes.append("Samples with errors or skipped stand in no value; they are counted beside n.")
     if any(row.control is not None for row in rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -158,14 +159,30 @@ def test_dry_run_counts_calls_tokens_and_cost_and_asks_nobody(
     line = next(line.split() for line in out.splitlines() if line.startswith("strict"))
     assert line[:4] == ["strict", "api", "6", "6"]
     assert int(line[5].replace(",", "")) == 6 * 1024
-    assert "judging: $0.06" in out
+    (cost,) = re.findall(r"judging: \$([0-9.]+) at most", out)
+    assert 6 * 1024 * 10 / 1e6 < float(cost) < 0.08
     assert not server.asked
     assert not (judged.root / "runs").exists()
-    assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    # the sum that was told is the one that lets all be asked
+    assert invoke("run", "sums", "-m", "recorded", "--max-cost", cost)[0] == 0
     _, out, _ = invoke("judge", "latest", "--dry-run")
     line = next(line.split() for line in out.splitlines() if line.startswith("strict"))
     assert line[:4] == ["strict", "api", "6", "0"]  # all known
     assert len(list((judged.root / "runs").iterdir())) == 1
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "truncated", "max-cost"])
+def test_where_no_reply_came_the_cost_is_not_unknown(
+    judged: UserProject, server: FaultServer, invoke: Invoke, fault: str
+) -> None:
+    card = (judged.root / "adapters/api.model.yaml").read_text(encoding="utf-8")
+    judged.write("adapters/api.model.yaml", card + "max_retries: 0\n")
+    more = ("--max-cost", "0") if fault == "max-cost" else ()
+    server.play = lambda asked: fault
+    code, out, _ = invoke("run", "sums", "-m", "recorded", *more)
+    assert code == 1
+    assert "unknown" not in out
+    assert {row["cost_usd"] for row in table(judged.root, "verdicts")} == {0.0}
 
 
 @pytest.mark.parametrize("command", ["collect", "run"])

@@ -22,7 +22,7 @@ from scriptedjudge import GULLIBLE, fair, filled, material, schema
 from harness.cli.judge_trust import calibrate, label, selftest
 from harness.cli.label_page import LabelServer
 from harness.collect.library import Project
-from harness.errors import DataError, HarnessError, SelectionError
+from harness.errors import DataError, HarnessError, SelectionError, StoreError
 from harness.judges.calibrate import load_calibration
 from harness.judges.judge import Judge
 from harness.judges.labels import read_items
@@ -134,6 +134,69 @@ def test_a_panel_in_place_of_the_judges_model(judged: UserProject) -> None:
     code, out = command(selftest, "strict", "--judge-model", "api,two")
     assert code == 0
     assert "self-test of strict (api + two)" in out
+
+
+def priced(judged: UserProject) -> None:
+    """The judge's card with a price, so that a limit of costs can be kept."""
+    file = judged.root / "adapters/api.model.yaml"
+    card = file.read_text("utf-8") + "price: {input: 1.0, output: 10.0}\n"
+    judged.write("adapters/api.model.yaml", card)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "why"),
+    [("500", (), "HTTP 500"), ("ok", ("--max-cost", "0"), "not asked"), ("429", (), "HTTP 429")],
+)
+def test_a_self_test_without_replies_measures_nothing_and_keeps_the_old_result(
+    judged: UserProject, fault_server: FaultServer, fault: str, words: tuple[str, ...], why: str
+) -> None:
+    priced(judged)
+    assert command(selftest, "strict")[0] == 0
+    before = (judged.root / ".harness/calibration/strict.selftest.json").read_text("utf-8")
+    fault_server.play = lambda asked: fault
+    code, out = command(selftest, "strict", "--fresh", *words)
+    assert code == 1
+    assert "NOT MEASURED: 24 of 24 probes had no reply, most often: " in out
+    assert why in out
+    assert "passed" not in out
+    assert "FAILED" not in out
+    assert "kept in" not in out
+    after = (judged.root / ".harness/calibration/strict.selftest.json").read_text("utf-8")
+    assert after == before
+
+
+def test_a_self_test_with_one_reply_missing_is_none(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    fault_server.play = lambda asked: "500" if asked.number == 3 else "ok"
+    code, out = command(selftest, "strict")
+    assert code == 1
+    assert "NOT MEASURED: 1 of 24 probes" in out
+    assert not (judged.root / ".harness/calibration").exists()
+    code, out = command(selftest, "strict")
+    assert code == 0
+    assert len(fault_server.asked) == 25  # only what was missing
+
+
+def test_a_judge_that_gives_no_verdict_fails_with_one_reason(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    fault_server.answer = lambda asked: "I cannot."
+    code, out = command(selftest, "strict")
+    assert code == 1
+    assert "FAILED empty (exercise 1): no verdict: the reply holds no JSON object" in out
+    assert len(stored(judged.root, "strict.selftest.json")["failures"]) == 24
+
+
+def test_what_cannot_be_kept_is_told_before_anybody_is_asked(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    judged.write(".harness/calibration", "a file in the place of the folder")
+    judged.write_rows("a.jsonl", rows("anna"))
+    for which, *words in ((selftest, "strict"), (calibrate, "strict", "a.jsonl")):
+        with pytest.raises(StoreError, match=r"cannot write \.harness/calibration/strict"):
+            command(which, *words)
+    assert fault_server.asked == []
 
 
 def test_max_cost_without_a_price_is_refused(judged: UserProject) -> None:
@@ -250,6 +313,62 @@ def test_r2_a_judge_that_breaks_too_often_is_no_judge(
     code, out = command(calibrate, "strict", "a.jsonl")
     assert code == 1
     assert "FAILED 8.3% of the answers have no verdict" in out
+
+
+@pytest.mark.parametrize("wrong", ["nan", "inf", "-1", "100.5"])
+def test_a_threshold_off_the_scale_is_refused_before_anybody_is_asked(
+    judged: UserProject, fault_server: FaultServer, wrong: str
+) -> None:
+    judged.write_rows("a.jsonl", rows("anna"))
+    with pytest.raises(SelectionError, match=r"--threshold .*: the totals of strict go from 0"):
+        command(calibrate, "strict", "a.jsonl", "--threshold", wrong)
+    assert fault_server.asked == []
+    assert not (judged.root / ".harness/calibration").exists()
+
+
+def test_a_damaged_calibration_is_replaced_and_put_beside(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    fault_server.answer = obedient
+    judged.write_rows("a.jsonl", rows("anna"))
+    judged.write(".harness/calibration/strict.json", '{"k": {"threshold": NaN}}')
+    code, out = command(calibrate, "strict", "a.jsonl")
+    assert code == 0
+    words = " ".join(out.split())
+    assert "was damaged: it is .harness/calibration/strict.json.damaged now" in words
+    assert (judged.root / ".harness/calibration/strict.json.damaged").exists()
+    assert stored(judged.root, "strict.json")["n"] == 12
+
+
+def test_a_damaged_calibration_costs_no_run(judged: UserProject, fault_server: FaultServer) -> None:
+    fault_server.answer = lambda asked: filled(asked, 0.5)
+    judged.add_sums(2)
+    judged.add_replay({"s0": "1", "s1": "3"})
+    task = judged.root / "tasks/sums/sums.task.yaml"
+    text = task.read_text("utf-8").replace("rouge_l]", "rouge_l, {judge: strict}]")
+    judged.write("tasks/sums/sums.task.yaml", text)
+    judged.write(".harness/calibration/strict.json", '{"k": {"threshold": NaN}}')
+    for words in (("run", "sums", "-m", "recorded"), ("judge", "latest")):
+        done = judged.harness(*words)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("is damaged") == 1, done.stderr
+        (line,) = [x for x in done.stderr.splitlines() if x.startswith("warning: ")]
+        assert ".harness/calibration/strict.json: is damaged" in line
+    assert len(list((judged.root / "runs").glob("*/manifest.json"))) == 2
+
+
+def test_a_calibration_without_all_replies_is_not_kept(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    fault_server.answer = obedient
+    judged.write_rows("a.jsonl", rows("anna"))
+    assert command(calibrate, "strict", "a.jsonl")[0] == 0
+    before = stored(judged.root, "strict.json")
+    fault_server.play = lambda asked: "500" if asked.number % 2 else "ok"
+    code, out = command(calibrate, "strict", "a.jsonl", "--fresh")
+    assert code == 1
+    assert "NOT MEASURED: 6 of 12 calls had no reply, most often: HTTP 500" in out
+    assert stored(judged.root, "strict.json") == before
 
 
 def test_a_kappa_below_the_one_asked_for_fails(
@@ -398,6 +517,16 @@ def test_no_answer_can_move_the_cursor(judged: UserProject) -> None:
     _, out = command(label, "latest", "--rater", "anna", said="q\n")
     assert "\x1b" not in out
     assert r"\x1b[2J" in out
+
+
+@pytest.mark.parametrize("more", [(), ("--page",)])
+def test_label_asks_nothing_that_it_could_not_keep(
+    judged: UserProject, more: tuple[str, ...]
+) -> None:
+    write_answers(judged.root, TEXTS)
+    judged.write("judges/labels", "a file in the place of the folder")
+    with pytest.raises(StoreError, match="cannot write judges/labels"):
+        command(label, "latest", "--rater", "anna", *more)
 
 
 def test_label_says_what_it_cannot_do(judged: UserProject) -> None:

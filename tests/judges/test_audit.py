@@ -24,11 +24,18 @@ def spec_of(**fields: object) -> JudgeSpec:
 
 
 def test_r10_a_judge_that_likes_length_is_warned_of_with_its_slope():
-    rows = [("m", 0.1 * doublings, 2**doublings) for doublings in range(1, 10)]
+    rows = [("m", 0.1 * doublings, 2**doublings) for doublings in range(1, 11)]
     found = length_audit(spec_of(), rows)
     assert found.rho == pytest.approx(1.0)
     assert found.slope == pytest.approx(0.1)  # for every doubling of the answer
-    assert (found.n, found.warn) == (9, True)
+    assert (found.n, found.warn) == (10, True)
+
+
+@pytest.mark.parametrize(("count", "warned"), [(2, False), (3, False), (9, False), (10, True)])
+def test_r10_a_few_answers_that_happen_to_be_in_order_are_no_warning(count, warned):
+    found = length_audit(spec_of(), [("m", 1 / n, n) for n in range(1, count + 1)])
+    assert found.rho == pytest.approx(-1.0)
+    assert found.warn is warned
 
 
 def test_r10_short_answers_that_score_higher_are_warned_of_too():
@@ -47,7 +54,8 @@ def test_r10_scores_that_do_not_depend_on_length_are_not_warned_of():
 
 
 def test_r10_the_limit_is_the_specs():
-    rows = [("m", value, tokens) for value, tokens in zip([1, 3, 2, 4], [1, 2, 3, 4], strict=True)]
+    pairs = list(zip([1, 3, 2, 4], [1, 2, 3, 4], strict=True)) * 3
+    rows = [("m", value, tokens) for value, tokens in pairs]
     assert length_audit(spec_of(), rows).rho == pytest.approx(0.8)
     assert length_audit(spec_of(limits={"length_correlation": 0.79}), rows).warn
     assert not length_audit(spec_of(limits={"length_correlation": 0.81}), rows).warn

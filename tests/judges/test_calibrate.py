@@ -11,13 +11,14 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from harness.collect.judge_spec import JudgeSpec
-from harness.errors import HarnessError, StoreError
+from harness.errors import HarnessError, SelectionError, StoreError
 from harness.judges.base import Material
 from harness.judges.calibrate import (
     Calibrated,
     binding,
     calibrate,
     calibration_path,
+    load,
     load_calibration,
     panel_fingerprint,
     save_calibration,
@@ -198,12 +199,47 @@ def test_the_project_is_the_one_around_the_present_folder(
     assert load_calibration(judge(), "template", "weights") == done
 
 
-def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{", '{"key": {"threshold": NaN}}', "[]", "\0"])
+def test_a_damaged_file_is_told_in_one_line_and_costs_no_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    path = calibration_path(judge(), tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(StoreError, match="is damaged; delete it and measure again"):
+        load(Calibrated, path)
+    assert load_calibration(judge(), "template", "weights", tmp_path) is None
+    (told,) = caplog.messages
+    assert told == f"warning: {path}: is damaged; delete it and measure again"
+    path.rename(selftest_path(judge(), tmp_path))
+    assert load_trust(judge(), "template", "weights", tmp_path) == Trust(None, None)
+    assert len(caplog.messages) == 2
+
+
+def test_a_damaged_file_gives_way_to_the_next_calibration_and_is_kept(tmp_path: Path) -> None:
     path = calibration_path(judge(), tmp_path)
     path.parent.mkdir(parents=True)
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(StoreError, match="is damaged; delete it and measure again"):
-        load_calibration(judge(), "template", "weights", tmp_path)
+    done = calibrate(judge(), items(judge(), anna=HUMAN), said(JUDGE))
+    aside = save_calibration(done, "key", path)
+    assert aside == path.with_name("likert.json.damaged")
+    assert aside.read_text(encoding="utf-8") == "{"
+    assert load(Calibrated, path) == {"key": done}
+    assert save_calibration(done, "key", path) is None
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 0.9, 5.1])
+def test_a_threshold_that_is_not_on_the_scale_is_refused(wrong: float) -> None:
+    with pytest.raises(SelectionError, match=r"--threshold .* go from 1 to 5"):
+        calibrate(judge(), items(judge(), anna=HUMAN), said(JUDGE), threshold=wrong)
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    done = calibrate(judge(), items(judge(), anna=HUMAN), said(JUDGE))
+    path = calibration_path(judge(), tmp_path)
+    with pytest.raises(ValueError, match="threshold"):
+        save_calibration(replace(done, threshold=float("nan")), "key", path)
+    assert not path.exists()
 
 
 def test_a_panel_is_its_members_in_their_order() -> None:

@@ -246,6 +246,18 @@ def test_one_good_answer_that_is_accepted_is_enough(tmp_path: Path) -> None:
     assert examine(spec, probes, judged, 0.2).failures == ("colon (exercise 1): 0.21, above 0.2",)
 
 
+def test_a_probe_that_no_reply_came_to_says_nothing_about_the_judge(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path)
+    probes = make_probes(spec, Rubric.of(spec))
+    judged = {probe.id: Judged(None, "HTTP 500", measured=False) for probe in probes}
+    done = examine(spec, probes, judged, 0.2)
+    assert (done.failures, len(done.unmeasured), done.passed) == ((), len(probes), False)
+    with pytest.raises(ValueError, match="without replies"):
+        save_selftest(done, "key", selftest_path(spec, tmp_path))
+    judged |= {probe.id: Judged(1.0) for probe in probes if probe.role == "canary"}
+    assert "colon (exercise 1): 1.00, above 0.2" in examine(spec, probes, judged, 0.2).failures
+
+
 # --------------------------------------------------------------------------- keeping
 
 

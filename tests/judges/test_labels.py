@@ -15,6 +15,7 @@ from harness.judges.base import Material, Unreadable
 from harness.judges.labels import (
     LabelFile,
     blinded,
+    check_writable,
     item_id,
     labels_path,
     make_label,
@@ -281,5 +282,12 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "judges").write_text("a file", encoding="utf-8")
     opened = LabelFile(labels_path(tmp_path, "j", "anna"), judge(), "anna")
+    with pytest.raises(StoreError, match=r"cannot write .*j\.anna\.jsonl"):
+        check_writable(opened.path)
     with pytest.raises(StoreError, match="cannot write"):
         opened.add("x", answers(1)[0], {"accuracy": 1, "practicality": 1})
+
+
+def test_looking_whether_a_file_can_be_written_leaves_nothing(tmp_path: Path) -> None:
+    check_writable(labels_path(tmp_path, "j", "anna"))
+    assert list(tmp_path.iterdir()) == []

@@ -119,6 +119,19 @@ def test_samples_that_failed_on_either_side_are_left_out_and_counted(store: Stor
 def test_nothing_answered_is_said(store: Store, cell) -> None:
     path = store(cell("a", values={"m": [None] * 3}), cell("b", values={"m": [0.1, 0.2, 0.3]}))
     assert one(path, "a", "b").verdict == "no pairs"
+    rows, notes = compare(path.parent, "a", "b", EVERYTHING)
+    text = render(comparison_report(rows, notes), "table")
+    line = next(line.split() for line in text.splitlines() if line.startswith("m "))
+    assert line == ["m", "-", "-", "-", "no", "pairs"]
+    (record,) = json.loads(render(comparison_report(rows, notes), "json"))["comparisons"]
+    assert record["difference"] is None
+
+
+def test_sides_without_a_common_metric_say_so(store: Store, cell) -> None:
+    path = store(cell("a", values={"m": [0.1]}), cell("b", values={"other": [0.2]}))
+    rows, notes = compare(path.parent, "a", "b", EVERYTHING)
+    text = render(comparison_report(rows, notes), "table")
+    assert text == "no metric has a value on both sides: there is nothing to compare"
 
 
 def test_pairs_are_made_by_sample_not_by_position(store: Store, cell) -> None:

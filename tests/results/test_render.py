@@ -14,6 +14,7 @@ from harness.results.render import (
     Report,
     Table,
     interval,
+    narrowest,
     number,
     render,
     shorten,
@@ -138,6 +139,20 @@ def test_long_names_break_before_their_bracket() -> None:
     assert wrap_name("m" * 30, 22) == "m" * 22 + "\n  " + "m" * 8
     assert wrap_name("m" * 60, 22) == "m" * 22 + ("\n  " + "m" * 20) + "\n  " + "m" * 18
     assert wrap_name("rouge_l", 22) == "rouge_l"
+
+
+def test_names_of_criteria_break_before_their_dot_and_never_within_a_word() -> None:
+    name = "vad_rubric_open.completeness[embedding judge, not an LLM]"
+    assert wrap_name(name, 25) == (
+        "vad_rubric_open\n  .completeness\n  [embedding judge, not \n  an LLM]"
+    )
+    assert wrap_name("vad_rubric.accuracy[minilm]", 22) == "vad_rubric.accuracy\n  [minilm]"
+    model = "researcher-llama-3.2-3b-instruct"
+    assert wrap_name(model, 20) == "researcher-llama-\n  3.2-3b-instruct"
+    assert narrowest([name, "rouge_l"]) == len("vad_rubric_open")
+    lines = wrap_name(name, narrowest([name])).split("\n")
+    assert "  .completeness" in lines
+    assert "vad_rubric_open" in lines
 
 
 def test_the_second_line_of_a_name_is_indented_and_joins_where_there_is_one_line() -> None:

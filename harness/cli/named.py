@@ -1,0 +1,14 @@
+"""Words of the command line that name something, and must not be empty."""
+
+from __future__ import annotations
+
+import click
+
+
+def not_empty(_context: click.Context, _option: click.Parameter, words: str | None) -> str:
+    """An option's words, "" if it was not given; raises BadParameter if it was given as ""."""
+    if words is None:
+        return ""
+    if not words.strip():
+        raise click.BadParameter("empty name")
+    return words

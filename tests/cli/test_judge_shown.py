@@ -1,0 +1,311 @@
+"""What run, judge, show and compare say of judges: counts that add up, and what to do next."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from faultserver import Asked, FaultServer
+from judged import DUEL, DUEL_TEMPLATE, JUDGE, RIGHT, TEMPLATE, newest, score, table, verdict
+from judged import judged as judged
+from judged import server as server
+from scriptedjudge import material
+
+if TYPE_CHECKING:
+    from tests.conftest import UserProject
+
+Invoke = Callable[..., tuple[int, str, str]]
+UNREADABLE = "I would say 35 points."
+
+
+def flat(text: str) -> str:
+    """Text whose lines do not matter."""
+    return " ".join(text.split())
+
+
+def test_a_reply_that_cannot_be_read_is_no_verdict_in_any_count(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    server.answer = lambda asked: UNREADABLE
+    code, out, err = invoke("run", "sums", "-m", "recorded")
+    assert code == 1
+    assert "judge strict: 0/6 verdicts, 6 judge errors" in err
+    assert "strict, judged by api: 0/6 verdicts, 6 judge errors (0 from the cache)" in flat(out)
+    assert "readable only when asked again" not in flat(out)
+
+
+def test_only_verdicts_count_as_readable_when_asked_again(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    wrong = "You are right: 1."
+
+    def answer(asked: Asked) -> str:
+        if wrong in asked.prompt or "could not be read" not in asked.prompt:
+            return UNREADABLE
+        return verdict()
+
+    server.answer = answer
+    judged.add_replay({**RIGHT, "s0": wrong})
+    _, out, err = invoke("run", "sums", "-m", "recorded")
+    assert "judge strict: 5/6 verdicts, 1 judge errors" in err
+    assert "strict: 5 of 5 verdicts were readable only when asked again." in flat(out)
+
+
+def test_errors_of_judges_add_up_with_n_as_in_csv(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    server.answer = lambda asked: UNREADABLE
+    judged.add_replay({key: text for key, text in RIGHT.items() if key != "s3"})
+    _, out, _ = invoke("run", "sums", "-m", "recorded")
+    line = next(line.split() for line in out.splitlines() if line.split()[:1] == ["strict"])
+    assert line[1:5] == ["-", "-", "0", "6"]
+    assert "5 errors" in out  # the judge's own
+    _, out, _ = invoke("show", "latest", "--format", "csv")
+    rows = {row["metric"]: row for row in csv.DictReader(io.StringIO(out))}
+    assert (rows["strict"]["n"], rows["strict"]["n_error"]) == ("0", "6")
+
+
+def test_unreadable_replies_are_remembered_and_the_last_line_says_what_asks_again(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    server.answer = lambda asked: UNREADABLE
+    _, out, _ = invoke("run", "sums", "-m", "recorded", "--judge-model", "api")
+    last = out.splitlines()[-1]
+    assert last.endswith("harness judge latest --judge-model api --fresh asks again")
+    asked = len(server.asked)
+    server.answer = lambda asked: verdict()
+    code, out, _ = invoke("judge", "latest")
+    assert (code, len(server.asked)) == (1, asked)
+    assert out.splitlines()[-1].endswith("--fresh asks again")
+    code, out, _ = invoke("judge", "latest", "--fresh")
+    assert code == 0
+    assert "--fresh" not in out
+
+
+def test_what_had_no_reply_is_asked_again_without_fresh(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    code, out, _ = invoke("run", "sums", "-m", "recorded", "--max-cost", "0")
+    assert code == 1
+    assert out.splitlines()[-1].strip().startswith("what had no reply is asked again")
+    assert "--fresh" not in out
+
+
+# --------------------------------------------------------------------------- pairs
+
+
+@pytest.fixture
+def duelled(judged: UserProject, server: FaultServer) -> UserProject:
+    """Six pairs, of which the model `tuned` wins four and loses two."""
+    judged.write("judges/duel.judge.yaml", DUEL)
+    judged.write("judges/duel.j2", DUEL_TEMPLATE)
+    score(judged, "[{judge: duel}]")
+    judged.add_replay({f"s{n}": "better" if n < 4 else "worse" for n in range(6)}, name="tuned")
+
+    def prefer(asked: Asked) -> str:
+        first, second = asked.prompt.find("One:"), asked.prompt.find("Two:")
+        one, two = asked.prompt[first:second], asked.prompt[second:]
+        best = "A" if "better" in one or "worse" in two else "B"
+        return json.dumps({"reasoning": "so", "preference": best})
+
+    server.answer = prefer
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("sides", "counts"),
+    [(("recorded", "tuned"), ["6", "4", "0", "2"]), (("tuned", "recorded"), ["6", "2", "0", "4"])],
+)
+def test_compare_shows_what_judges_of_pairs_prefer(
+    duelled: UserProject, invoke: Invoke, sides: tuple[str, str], counts: list[str]
+) -> None:
+    assert invoke("run", "sums", "-m", "recorded,tuned")[0] == 0
+    code, out, err = invoke("compare", *sides)
+    assert code == 0, out + err
+    assert f"sums: {sides[1]} (B) beside {sides[0]} (A)" in out
+    line = next(line.split() for line in out.splitlines() if line.startswith("duel"))
+    assert line == ["duel", *counts, "0", "100%", "50%"]
+    assert "B - A" not in out
+    _, out, _ = invoke("compare", *sides, "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert [row["pairs"], row["wins"], row["ties"], row["losses"]] == counts
+    assert row["position_consistency"] == "1.0"
+
+
+def test_compare_shows_pairs_beside_metrics(duelled: UserProject, invoke: Invoke) -> None:
+    score(duelled, "[rouge_l, {judge: duel}]")
+    assert invoke("run", "sums", "-m", "recorded,tuned")[0] == 0
+    _, out, _ = invoke("compare", "recorded", "tuned")
+    assert "rouge_l" in out
+    assert "orders agree" in out
+    _, out, _ = invoke("compare", "recorded", "tuned", "--metric", "rouge_l")
+    assert "orders agree" not in out
+    _, out, _ = invoke("compare", "recorded", "tuned", "--format", "json")
+    assert {"comparisons", "preferences"} <= set(json.loads(out))
+
+
+def test_models_that_were_not_held_against_each_other_say_so(
+    duelled: UserProject, invoke: Invoke
+) -> None:
+    duelled.add_replay({f"s{n}": "better" for n in range(6)}, name="third")
+    assert invoke("run", "sums", "-m", "recorded,tuned,third")[0] == 0
+    code, out, _ = invoke("compare", "tuned", "third")
+    assert code == 0
+    assert "orders agree" not in out  # each was held against `recorded`
+    code, out, _ = invoke("compare", "recorded", "third")
+    line = next(line.split() for line in out.splitlines() if line.startswith("duel"))
+    assert line[:5] == ["duel", "6", "6", "0", "0"]
+
+
+def test_a_judge_of_pairs_says_that_it_needs_two_models(
+    duelled: UserProject, invoke: Invoke
+) -> None:
+    code, out, _ = invoke("run", "sums", "-m", "recorded")
+    assert code == 0
+    assert "duel: needs two models, only one was run." in out
+    assert "6 completions (6 ok, 0 error, 0 skipped, 0 truncated)" in flat(out)
+
+
+def test_completions_are_those_of_the_cells_that_are_shown(
+    duelled: UserProject, invoke: Invoke
+) -> None:
+    assert invoke("run", "sums", "-m", "recorded,tuned")[0] == 0
+    _, out, _ = invoke("show", "latest")
+    assert "12 completions (12 ok" in out
+    _, out, _ = invoke("show", "latest", "--model", "tuned")
+    assert "6 completions (6 ok" in out
+
+
+# --------------------------------------------------------------------------- notes
+
+
+def test_notes_are_about_the_judges_that_are_shown(judged: UserProject, invoke: Invoke) -> None:
+    judged.write("judges/open.judge.yaml", JUDGE.replace("strict", "open"))
+    judged.write("judges/open.j2", TEMPLATE)
+    score(judged, "[rouge_l, {judge: strict}, {judge: open}]")
+    assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    _, out, _ = invoke("show", "latest", "--metric", "strict", "--worst", "0")
+    assert "strict, judged by api" in out
+    assert "open" not in out
+    assert "--criteria" not in invoke("show", "latest", "--criteria")[1]
+
+
+def test_kappa_that_was_measured_later_is_shown(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    rest = {"completeness": 25, "relevance": 18, "practicality": 8}
+
+    def by_number(asked: Asked) -> str:
+        said = re.search(r"It is (\d+)\.", material(asked)["answer"])
+        return verdict(accuracy=3 * int(said[1]) if said else 0, **rest)
+
+    server.answer = by_number
+    assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    assert "nobody has measured how far strict" in flat(invoke("show", "latest")[1])
+    answers = {"rater": "anna", "question": "How many?", "reference": "Some."}
+    rated = [
+        {**answers, "id": f"i{n}", "answer": f"It is {n}.", "ratings": {"accuracy": 3 * n, **rest}}
+        for n in range(12)
+    ]
+    judged.write("labels.jsonl", "\n".join(map(json.dumps, rated)) + "\n")
+    code, out, err = invoke("judge", "calibrate", "strict", "labels.jsonl")
+    assert code == 0, out + err
+    _, out, _ = invoke("show", "latest", "--criteria")
+    assert "nobody has measured how far strict" not in flat(out)
+    assert "kappa 1.000" in out
+    rows = json.loads(invoke("show", "latest", "--format", "json")[1])["metrics"]
+    kappas = {row["metric"]: row["kappa"] for row in rows}
+    assert (kappas["strict"], kappas["strict.accuracy"], kappas["rouge_l"]) == (1.0, 1.0, None)
+    judged.write("judges/strict.j2", TEMPLATE + "Be strict.\n")
+    assert "kappa 1.000" in invoke("show", "latest")[1]  # the run has the old template
+    assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    assert "kappa 1.000" not in invoke("show", "latest")[1]  # nobody measured the new one
+
+
+def test_repeats_show_how_far_a_judge_agrees_with_itself(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    judged.write("judges/strict.judge.yaml", JUDGE + "repeats: 2\ntemperature: 1\nseed: 0\n")
+    server.answer = lambda asked: verdict(
+        accuracy=20 if asked.body["seed"] else 30, completeness=25, relevance=18, practicality=8
+    )
+    _, out, err = invoke("run", "sums", "-m", "recorded")
+    spread = "strict: 2 repeats of one answer differ by 7.071 of 100 points"  # 10 / sqrt(2)
+    assert spread in flat(out), err
+    assert spread in flat(invoke("show", "latest")[1])
+
+
+def test_a_judge_that_runs_here_has_no_latency_to_show(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    _, out, _ = invoke("run", "sums", "-m", "recorded", "--judge-model", "embedding-judge")
+    assert "judged by embedding-judge: 6 verdicts" in flat(out)
+    assert "latency" not in out
+    assert table(judged.root, "verdicts")[0]["latency_ms"] is not None  # it is kept
+
+
+def test_tables_with_judges_fit_100_columns(
+    judged: UserProject, server: FaultServer, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    name = "rubric_with_a_long_name"
+    judged.write(f"judges/{name}.judge.yaml", JUDGE.replace("strict", name, 1))
+    judged.write("judges/strict.j2", TEMPLATE)
+    score(judged, f"[rouge_l, {{judge: {name}}}]")
+    answers = {key: text for key, text in RIGHT.items() if key != "s3"}
+    judged.add_replay(answers, name="researcher-llama-instruct")
+    words = ("-m", "researcher-llama-instruct", "--judge-model", "embedding-judge")
+    assert invoke("run", "sums", *words)[0] == 1
+    for command in (("show", "latest"), ("show", "latest", "--criteria")):
+        _, out, _ = invoke(*command)
+        assert max(map(len, out.splitlines())) <= 100, out
+    lines = [line.strip() for line in out.splitlines()]
+    assert any(line.startswith(".completeness ") or line == ".completeness" for line in lines), out
+
+
+# --------------------------------------------------------------------------- who judges
+
+
+@pytest.mark.parametrize("command", [("run", "sums", "-m", "recorded"), ("judge", "latest")])
+@pytest.mark.parametrize("words", ["", "api,", ","])
+def test_an_empty_name_of_a_judge_model_is_refused(
+    judged: UserProject, invoke: Invoke, command: tuple[str, ...], words: str
+) -> None:
+    if command[0] == "judge":
+        assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    code, _, err = invoke(*command, "--judge-model", words)
+    assert code == 4
+    assert "empty name" in err
+
+
+@pytest.mark.parametrize(
+    "words", ["api,api", "adapters/api.model.yaml", "api,adapters/api.model.yaml"]
+)
+@pytest.mark.parametrize("command", ["run", "judge"])
+def test_a_judge_model_is_named_once_by_name_or_file(
+    judged: UserProject, invoke: Invoke, words: str, command: str
+) -> None:
+    if command == "judge":
+        assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    start = ("run", "sums", "-m", "recorded") if command == "run" else ("judge", "latest")
+    code, out, err = invoke(*start, "--judge-model", words)
+    assert code == 0, out + err
+    assert {row["judge_model"] for row in table(judged.root, "verdicts")} == {"api"}
+    assert len(table(judged.root, "verdicts")) == 6
+    assert newest(judged.root).exists()
+
+
+def test_a_dry_run_without_a_price_says_that_the_cost_is_unknown(
+    judged: UserProject, invoke: Invoke
+) -> None:
+    file = judged.root / "adapters/api.model.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("price: {input: 1, output: 10}\n", ""), encoding="utf-8")
+    _, out, _ = invoke("run", "sums", "-m", "recorded", "--dry-run")
+    assert "judging: cost of api unknown" in out
+    assert "$0.00" not in out
