@@ -202,7 +202,7 @@ def _refuse_others(plan: TrainPlan, done: _Note | None, going: _Note | None) -> 
         return
     which = "an unfinished training" if going else "a training"
     raise StoreError(
-        f"{shown(plan.out)} holds {which} by another recipe, prompt or data; "
+        f"{shown(plan.out)} holds {which} by another recipe, base, prompt or data; "
         "--fresh replaces it, --out trains elsewhere"
     )
 
