@@ -1,6 +1,9 @@
 """`make bench`: every number of RESULTS.md, ours and the peer's in one run on one machine.
 
-    python benchmarks/run_all.py [generate choices loras cached start rouge judge demo]
+    python benchmarks/run_all.py [PART...]
+
+Parts are generate, choices, loras, cached, start, rouge, judge, compare, plugin, demo; all if none
+is named.
 
 Ours is always the whole product: `harness run` as a process, with collection, scoring and Parquet.
 Peer and ours take turns; of each pair the better of REPEATS runs is kept, so that a busy moment
@@ -22,7 +25,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 import models  # noqa: E402
+from bench_compare import compared  # noqa: E402
 from bench_judge import judged  # noqa: E402
+from bench_plugin import started  # noqa: E402
 from peer import PEER, Peer, install  # noqa: E402
 from process import Measured, measure  # noqa: E402
 from table import Row, table  # noqa: E402
@@ -258,6 +263,8 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "start": start,
     "rouge": rouge,
     "judge": lambda _: judged(),
+    "compare": lambda _: compared(),
+    "plugin": lambda _: started(),
     "demo": demo,
 }
 

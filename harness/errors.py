@@ -29,6 +29,7 @@ class ExitCode(IntEnum):
     INTERNAL_ERROR = 3  # a bug of ours; the traceback is shown
     USAGE_ERROR = 4  # a mistake in a spec, in data, in a model card, on the command line
     NOTHING_COLLECTED = 5  # the selection is empty
+    UNDECIDED = 6  # a gate could not be judged: stale baseline, failed samples, broken judge
 
 
 class HarnessError(Exception):

@@ -20,6 +20,8 @@ COMMANDS = {
     "run": ("harness.cli.run:run", "Run tasks on models and store the results."),
     "show": ("harness.cli.show:show", "Show a run: metrics, intervals, the worst samples."),
     "compare": ("harness.cli.compare:compare", "Compare runs or models, paired by sample."),
+    "baseline": ("harness.cli.baseline:baseline", "Keep the scores of a good run for gates."),
+    "gate": ("harness.cli.gate:gate", "Hold a candidate against its baseline: pass or fail."),
     "judge": ("harness.cli.judge:judge", "Judge a finished run; calibrate and test judges."),
     "finetune": ("harness.cli.finetune:finetune", "Train a LoRA by a recipe."),
     "cache": ("harness.cli.cache:cache", "What is remembered: statistics, pruning."),

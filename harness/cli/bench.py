@@ -18,8 +18,8 @@ from harness.results.run import JUDGE_ERROR, CellResult
 from harness.runner.forecast import Forecast
 
 
-def models_named(words: str, project: Project) -> list[ModelSpec]:
-    """The model cards of `--judge-model NAME,...`, names or files, each once; none for "".
+def models_named(words: str, project: Project, option: str = "--judge-model") -> list[ModelSpec]:
+    """The model cards of an ``option`` NAME,...; names or files, each once; none for "".
 
     All mistakes at once; a name that is empty is one.
     """
@@ -28,7 +28,7 @@ def models_named(words: str, project: Project) -> list[ModelSpec]:
     for name in dict.fromkeys(word.strip() for word in words.split(",")) if words else ():
         try:
             if not name:
-                raise SelectionError(f"--judge-model '{words}': empty name")
+                raise SelectionError(f"{option} '{words}': empty name")
             card = project.get_model(name)
             found.setdefault(card.model, card)
         except CollectError as error:

@@ -123,7 +123,7 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
         progress.close()
     folder = write_run(runs, done)
     for name in dict.fromkeys(work.cell.task.task for work in works if work.cell.task.gate):
-        click.echo(f"note: {name} declares a gate; this version does not judge it", err=True)
+        click.echo(f"note: {name} declares a gate: harness gate latest", err=True)
     columns = shutil.get_terminal_size((100, 24)).columns
     click.echo(render(summary(read_run(folder), columns), "table", columns))
     return _verdict(done, folder)

@@ -7,10 +7,12 @@ harness/collect/tree.py, which knows the libraries.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import get_args
 
+from harness.collect.gate_spec import COSTS, GateSpec, contradictions
 from harness.collect.judge_checks import judge_mistakes
 from harness.collect.path_checks import (
     Data,
@@ -186,10 +188,17 @@ def _pattern(pattern: str, loc: Loc) -> Iterator[Mistake]:
 
 
 def _gates(data: Data) -> Iterator[Mistake]:
-    """A gate names what is scored; a metric may add to its name (`bleu`, `bleu[13a]`)."""
+    """A gate names what is scored, a part of it (`bleu[13a]`, `judge.criterion`), or a cost; what
+    another task scores is that task's matter."""
     score, gates = data.get("score"), data.get("gate")
     if not isinstance(score, list) or not isinstance(gates, list):
         return
+    lines: dict[int, GateSpec] = {}
+    for number, gate in enumerate(gates):
+        with contextlib.suppress(ValueError):  # its shape is wrong, which is told elsewhere
+            lines[number] = GateSpec.model_validate(gate)
+    for number, what in contradictions(lines):
+        yield Mistake(("gate", number, "metric"), what)
     names = [
         name
         for entry in score
@@ -197,10 +206,17 @@ def _gates(data: Data) -> Iterator[Mistake]:
         if isinstance(name, str)
     ]
     for number, gate in enumerate(gates):
-        metric = gate.get("metric") if isinstance(gate, dict) else None
-        if isinstance(metric, str) and not any(metric.startswith(name) for name in names):
-            what = f"the gate's metric '{metric}' is not in 'score'{known_or_near(metric, names)}"
+        if not isinstance(gate, dict) or gate.get("task") not in (None, data.get("task")):
+            continue
+        metric = gate.get("metric")
+        if isinstance(metric, str) and metric not in COSTS and not _is_part(metric, names):
+            near = known_or_near(metric, [*names, *COSTS])
+            what = f"the gate's metric '{metric}' is not in 'score'{near}"
             yield Mistake(("gate", number, "metric"), what)
+
+
+def _is_part(metric: str, names: list[str]) -> bool:
+    return any(metric == name or metric.startswith((f"{name}[", f"{name}.")) for name in names)
 
 
 def _names(entry: Value) -> list[Value]:

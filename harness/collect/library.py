@@ -32,6 +32,8 @@ from harness.errors import CollectError, SelectionError, SpecError, shown
 
 KINDS = tuple(SPEC_KINDS)
 FINETUNED = "runs/finetune"
+BASELINES = "leaderboard/baselines"
+"""Where a project keeps what gates compare with, a folder a task."""
 ENTRY_POINTS = "harness.library"
 _ALMOST = re.compile(r"\.(task|model|judge|recipe)s?\.ya?ml$", re.IGNORECASE)
 _NOT_OURS = frozenset({"__pycache__", "node_modules", "site-packages"})
@@ -325,6 +327,8 @@ def _references(spec: FileSpec) -> Iterable[_Reference]:
     if isinstance(spec, TaskSpec):
         for number, score in enumerate(spec.score):
             yield _Reference("judge", score.judge, ("score", number, "judge"))
+        for number, line in enumerate(spec.gate):
+            yield _Reference("task", line.task, ("gate", number, "task"))
     elif isinstance(spec, ModelBase):
         yield _Reference("model", spec.baseline, ("baseline",))
     elif isinstance(spec, JudgeSpec):

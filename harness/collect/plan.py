@@ -97,7 +97,9 @@ def _hash(task: str, card: str, variant: Variant) -> str:
 
 
 def _canonical(spec: TaskSpec | ModelSpec) -> str:
-    return json.dumps(spec.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+    # what a gate asks of the answers does not change them
+    data = spec.model_dump(mode="json", exclude={"gate"})
+    return json.dumps(data, sort_keys=True, ensure_ascii=False)
 
 
 # --------------------------------------------------------------------------- settings

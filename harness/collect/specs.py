@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from harness.collect.gate_spec import GateSpec
 from harness.records import GenerateSettings, OutputType
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -184,17 +185,6 @@ class ScoreSpec(Spec):
         if (self.metric is None) == (self.judge is None):
             raise ValueError("give exactly one of 'metric' and 'judge'")
         return self
-
-
-class GateSpec(Spec):
-    """What a candidate must keep to, metric by metric."""
-
-    metric: str
-    max_drop: float | None = Field(None, ge=0, description="non-inferiority margin to baseline")
-    min: float | None = None
-    max: float | None = None
-    rule: Literal["interval", "point"] = "interval"
-    on_inconclusive: Literal["pass", "warn", "fail"] = "warn"
 
 
 class TaskSpec(FileSpec):

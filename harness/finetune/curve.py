@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-BLOCKS = "▁▂▃▄▅▆▇█"
+from harness.results.sparkline import BLOCKS, sparkline
+
+__all__ = ["BLOCKS", "CurvePoint", "points_of", "sparkline", "write_curve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +56,6 @@ def write_curve(points: Sequence[CurvePoint], folder: Path) -> None:
     table = pa.Table.from_pylist([asdict(point) for point in points], schema=schema)
     pq.write_table(table, folder / "curve.parquet", compression="zstd")
     (folder / "curve.svg").write_text(_svg(points), encoding="utf-8")
-
-
-def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """Values as a line of block characters, averaged into at most ``width`` of them."""
-    if not values:
-        return ""
-    size = max(1, -(-len(values) // width))
-    means = [
-        sum(values[i : i + size]) / len(values[i : i + size]) for i in range(0, len(values), size)
-    ]
-    low, high = min(means), max(means)
-    span = (high - low) or 1.0
-    return "".join(BLOCKS[round((mean - low) / span * (len(BLOCKS) - 1))] for mean in means)
 
 
 def _svg(points: Sequence[CurvePoint]) -> str:

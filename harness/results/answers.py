@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import StoreError
+from harness.errors import StoreError, shown
 from harness.records import LETTERS, Sample, Score
 from harness.results.manifest import CellRecord
 from harness.results.render import Record, Table, Value, number, quoted, shorten, visible
 from harness.results.run import ScorerInfo
 from harness.results.store import RunReader
+
+NOT_KEPT = "(not kept)"
+"""In place of an answer's text, in a baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,15 @@ def answers(
 ) -> list[Answered]:
     """The completions of a cell with their scores by one scorer, in the order of the run.
 
-    Raises StoreError if ``prompts`` are asked for and the run was stored without them.
+    Raises StoreError if ``prompts`` are asked for and the run, or a baseline, was stored without
+    them.
     """
     samples = _samples(run, cell)
     columns = ["sample", "epoch", "text", "error", "finish_reason", "truncated"]
+    baseline = run.manifest.baseline
     if prompts:
+        if baseline is not None:
+            raise StoreError(f"{shown(run.path)} is a baseline, which keeps no prompts")
         if not run.has_column("completions", "prompt"):
             what = "keeps no prompts, an earlier version wrote it: run it again to see them"
             raise StoreError(f"run {run.run_id} {what}")
@@ -48,6 +55,8 @@ def answers(
     done = run.table("completions", columns, {"cell": cell.cell}).to_pylist()
     names = ["sample", "epoch", "value", "status", "answer", "explanation"]
     scores = run.table("scores", names, {"cell": cell.cell, "scorer": info.name}).to_pylist()
+    if baseline is not None and not baseline.answers:
+        done = [{**row, "text": NOT_KEPT} for row in done]
     by_key = {(row["sample"], row["epoch"]): row for row in scores}
     return [_answered(row, samples, by_key[row["sample"], row["epoch"]]) for row in done]
 

@@ -18,19 +18,22 @@ from harness.results.render import (
     Table,
     columns_left,
     interval,
-    narrowest,
     number,
     wrap_name,
 )
 
 COLUMNS = ("metric", "A", "B", "B - A", "content", "verdict W/T/L")
 WIDEST = 120
-SHORTEST_NAME = 22
+SHORTEST_NAME = 14
 WRAPPED = {  # so that the table fits 100 columns
     "better, content not shown": "better,\ncontent not\nshown",
     "no difference shown": "no difference\nshown",
     "no difference seen": "no difference\nseen",
 }
+INTERVAL = (
+    "[low, high]: 95 % interval; of many such intervals from other samples of the same kind, "
+    "95 % hold the true value."
+)
 
 
 def comparison_report(
@@ -57,7 +60,7 @@ def comparison_report(
     footnotes = [*(_legend(rows) if rows else []), *([LEGEND] if preferred else []), *notes]
     if not tables:
         footnotes.append("no metric has a value on both sides: there is nothing to compare")
-    records: dict[str, list[Record]] = {"comparisons": [_record(row) for row in rows]}
+    records: dict[str, list[Record]] = {"comparisons": [comparison_record(row) for row in rows]}
     pairs = {"preferences": [preference_record(row) for row in preferred]} if preferred else {}
     return Report(tables, {**records, **pairs} if rows else {**pairs, **records}, footnotes)
 
@@ -70,18 +73,21 @@ def _table(rows: Sequence[Comparison], lead: Sequence[str], columns: int) -> Tab
     task = f"{rows[0].task} [{rows[0].variant}]" if rows[0].variant else rows[0].task
     numbers = [_cells(row) for row in rows]
     space = max(columns_left([["", *cells] for cells in numbers], COLUMNS, 0, columns), 0)
-    least = min(narrowest(row.metric for row in rows), SHORTEST_NAME)
-    names = [_name(row, max(space, least)) for row in rows]
+    names = [_name(row, max(space, SHORTEST_NAME)) for row in rows]
     cells = [[name, *rest] for name, rest in zip(names, numbers, strict=True)]
     return Table(task, COLUMNS, cells, "lrrrrl", lead=lead)
 
 
 def _name(row: Comparison, columns: int) -> str:
-    count = f"n={row.n}" + (f", {row.left_out} left out" if row.left_out else "")
-    down = not row.higher_is_better and not row.neutral
-    arrow = "\n(lower is better)" if down else "\n(no better side)" * row.neutral
-    kappa = f"\nkappa {number(row.kappa)}" if row.judge else ""
-    return f"{wrap_name(row.metric, columns)}\n{count}{kappa}{arrow}"
+    lines = [wrap_name(row.metric, columns)]
+    lines.append(f"n={row.n}" + (f", {row.left_out} left out" if row.left_out else ""))
+    if row.n:
+        lines.append(f"MDE {number(row.effect.mde)}")
+    if row.judge:
+        lines.append(f"kappa {number(row.kappa)}")
+    if row.neutral or not row.higher_is_better:
+        lines.append("(no better side)" if row.neutral else "(lower is better)")
+    return "\n".join(lines)
 
 
 def _cells(row: Comparison) -> list[str]:
@@ -91,10 +97,27 @@ def _cells(row: Comparison) -> list[str]:
     return [
         _estimate(row.before),
         _estimate(row.after),
-        _difference(row.difference),
+        "\n".join([_difference(row.difference), *_tested(row)]),
         _difference(row.content) if row.content else "",
         f"{words}\n{row.wins}/{row.difference.ties}/{row.losses}",
     ]
+
+
+def _tested(row: Comparison) -> list[str]:
+    if not row.n:
+        return []
+    size = row.effect_size
+    effect = [] if size is None else [f"{row.effect.kind} {_two_digits(size)}"]
+    return [p_value(row.p_holm), *effect]
+
+
+def _two_digits(size: float) -> str:
+    return f"{size:+.2f}" if abs(size) >= 0.005 else "0.00"
+
+
+def p_value(p: float) -> str:
+    """p=0.012, or p<0.001: no more of it can be believed."""
+    return "p<0.001" if p < 0.001 else f"p={p:.3f}" if p < 0.1 else f"p={p:.2f}"
 
 
 def _estimate(found: Estimate) -> str:
@@ -113,13 +136,14 @@ def _difference(found: Difference) -> str:
 def _legend(rows: Sequence[Comparison]) -> list[str]:
     """What the numbers mean; only what these tables need."""
     notes = [
-        "[low, high]: 95 % interval; of many such intervals from other samples of the same kind, "
-        "95 % hold the true value.",
+        INTERVAL,
         "B - A: mean difference over the same n samples, each answered by both; "
         "W/T/L: pairs in which B is better, equal, worse. "
-        "'better' and 'worse': the interval excludes 0 and p < 0.05; 'no difference shown': it "
-        "does not, or not both; 'no difference seen': every pair is equal; 'too few': so few pairs "
-        "can show nothing.",
+        "'better' and 'worse': the interval excludes 0 and the p of this comparison alone is "
+        "< 0.05; 'no difference shown': not both; 'no difference seen': every pair is equal; "
+        "'too few': so few pairs can show nothing.",
+        _p_note(len(rows)),
+        *effect_notes(rows),
     ]
     if any(row.content or _controlled(row) for row in rows):
         notes.append(
@@ -150,10 +174,38 @@ def _legend(rows: Sequence[Comparison]) -> list[str]:
         notes.append(
             f"left out, because one side has no score: {'; '.join(dict.fromkeys(failed))}."
         )
-    if len(rows) > 1:
+    if any(row.claimed and not row.holds for row in rows):
         notes.append(
-            f"{len(rows)} comparisons at once: each verdict stands for itself; * marks those that "
-            "do not survive Holm's correction for all of them (p_holm in csv and json)."
+            "*: each verdict stands for itself; this one does not survive the correction for all "
+            "of them: the p shown is not < 0.05."
+        )
+    return notes
+
+
+def _p_note(count: int) -> str:
+    if count < 2:
+        return "p: two-sided."
+    return (
+        f"p: two-sided, after Holm's correction for {count} comparisons at once; csv and json also "
+        "have p as it is, and q_bh of Benjamini and Hochberg."
+    )
+
+
+def effect_notes(rows: Sequence[Comparison]) -> list[str]:
+    """What d_z, h and MDE mean, if they are shown."""
+    kinds = {row.effect.kind for row in rows if row.effect_size is not None}
+    words = {
+        "d_z": "d_z: the mean difference in standard deviations of the pairs' differences",
+        "h": "h: Cohen's h, of yes/no metrics, the difference of the arcsines of the two shares",
+    }
+    notes = []
+    if kinds:
+        said = "; ".join(text for kind, text in words.items() if kind in kinds)
+        notes.append(f"{said}. Above 0 B is better; 0.2 is small, 0.5 medium, 0.8 large.")
+    if any(row.n for row in rows):
+        notes.append(
+            "MDE: a true difference of this size would be found 80 % of the time in so many pairs "
+            "of such a spread; smaller ones may be there unseen. -: none would, or no pair differs."
         )
     return notes
 
@@ -166,7 +218,8 @@ def _failed(row: Comparison) -> str:
     return f"({row.before.failed} failed in A, {row.after.failed} in B)"
 
 
-def _record(row: Comparison) -> Record:
+def comparison_record(row: Comparison) -> Record:
+    """All of it, for programs."""
     d, content = row.difference, row.content
     return {
         "task": row.task,
@@ -190,6 +243,10 @@ def _record(row: Comparison) -> Record:
         "p": d.p,
         "p_method": d.p_method,
         "p_holm": row.p_holm,
+        "q_bh": row.q,
+        "effect": row.effect_size,
+        "effect_kind": row.effect.kind,
+        "mde": row.effect.mde,
         "content": content.value if content else None,
         "content_low": content.low if content else None,
         "content_high": content.high if content else None,

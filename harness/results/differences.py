@@ -15,15 +15,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.results.flips import sign_flip_method, sign_flip_p
+from harness.results.multiple import holm
 from harness.results.stats import (
     DEGENERATE,
-    LARGE,
     LEVEL,
     Interval,
     clustered_error,
     group_codes,
     is_binary,
-    is_flat,
     normal_quantile,
     numeric_interval,
     percentiles,
@@ -39,7 +39,20 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.intp]
 
-EXACT_FLIPS = 16  # up to 2^16 sign patterns are counted out
+__all__ = [
+    "Difference",
+    "best_possible_p",
+    "difference_interval",
+    "holm",
+    "mcnemar_mid_p",
+    "mcnemar_worse_p",
+    "paired_corpus_difference",
+    "paired_difference",
+    "sign_flip_method",
+    "sign_flip_p",
+    "tango",
+    "without_rounding",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +93,13 @@ def paired_difference(
 
     Values of 0 and 1 that are not declared ``numeric``: Tango's score interval and McNemar's
     mid-p. Otherwise: t from 100 pairs on,
-    below that bootstrap-t with a sign-flip p (counted out up to 16 pairs). With groups: clustered
+    below that bootstrap-t, with a sign-flip p (``flips.sign_flip_p``). With groups: clustered
     standard error, and signs flipped by group. Swapping a and b flips the sign and nothing else.
     """
     import numpy as np
 
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if len(a) != len(b):
-        raise ValueError(f"{len(a)} values against {len(b)}")
-    d = b - a
-    # equal numbers that were computed in another order are a tie, not a win by a rounding error
-    d[np.abs(d) <= 1e-12 * np.maximum(1, np.maximum(np.abs(a), np.abs(b)))] = 0.0
+    d = without_rounding(a, b)
     wins, losses = int((d > 0).sum()), int((d < 0).sum())
     groups = group_codes(clusters, len(d))
     count = len(d) if groups is None else int(groups.max()) + 1
@@ -98,17 +107,28 @@ def paired_difference(
         interval, p, test = Interval(None, None, "no samples"), 1.0, ""
     elif groups is not None:
         sums = np.bincount(groups, weights=d).astype(np.float64)
-        interval, p = _oriented(d, groups, level), sign_flip_p(sums)
+        interval, p = difference_interval(d, groups, level), sign_flip_p(sums)
         test = f"{sign_flip_method(sums)}, {count} clusters"
     elif not numeric and is_binary(a) and is_binary(b):
         interval, p = tango(wins, losses, len(d), level), mcnemar_mid_p(wins, losses)
         test = "mcnemar mid-p"
     else:
-        interval, p, test = _oriented(d, None, level), sign_flip_p(d), sign_flip_method(d)
+        interval, p, test = difference_interval(d, None, level), sign_flip_p(d), sign_flip_method(d)
     value = math.fsum(d) / max(len(d), 1)  # exact, so that order cannot matter
     ties = len(d) - wins - losses
     low, high, method = interval.low, interval.high, interval.method
     return Difference(value, low, high, p, len(d), wins, ties, losses, method, count, test)
+
+
+def without_rounding(a: Floats, b: Floats) -> Floats:
+    """b - a, where equal numbers that were computed in another order are a tie, not a win."""
+    import numpy as np
+
+    if len(a) != len(b):
+        raise ValueError(f"{len(a)} values against {len(b)}")
+    d: Floats = b - a
+    d[np.abs(d) <= 1e-12 * np.maximum(1, np.maximum(np.abs(a), np.abs(b)))] = 0.0
+    return d
 
 
 def tango(wins: int, losses: int, n: int, level: float = LEVEL) -> Interval:
@@ -145,39 +165,12 @@ def mcnemar_mid_p(wins: int, losses: int) -> float:
     return min(1.0, 2 * float(bdtr(k, n, 0.5)) - math.exp(float(log_weight)))
 
 
-def sign_flip_p(d: Floats, seed: int = 0) -> float:
-    """Two-sided p that the mean of paired differences is zero.
+def mcnemar_worse_p(wins: int, losses: int) -> float:
+    """One-sided exact p that b is not worse: the chance of at most ``wins`` wins among the pairs
+    that differ, if each is as likely a loss (McNemar 1947; exact binomial). 1.0 without any."""
+    from scipy.special import bdtr
 
-    Under the null every difference is as likely with the other sign. Counted out for up to 16
-    differences that are not zero, drawn (10,000 patterns, the data's own among them) below 100,
-    Student's t from there on.
-    """
-    import numpy as np
-    from scipy.special import stdtr
-
-    moved = np.sort(np.abs(d[d != 0]))
-    n, total = len(moved), abs(math.fsum(d))
-    if n == 0:
-        return 1.0
-    if len(d) >= LARGE and not is_flat(d):
-        t = total / len(d) / (float(d.std(ddof=1)) / math.sqrt(len(d)))
-        return float(2 * stdtr(len(d) - 1, -t))
-    if n <= EXACT_FLIPS:
-        patterns = np.arange(2**n)[:, None] >> np.arange(n) & 1
-        extra = 0
-    else:
-        patterns = np.random.default_rng(seed).integers(0, 2, (10_000, n))
-        extra = 1
-    sums = np.abs((2.0 * patterns - 1.0) @ moved)
-    reached = int((sums >= total - 1e-9 * float(moved.sum())).sum())
-    return (reached + extra) / (len(sums) + extra)
-
-
-def sign_flip_method(d: Floats) -> str:
-    """Which of the three tests of ``sign_flip_p`` these differences get."""
-    if len(d) >= LARGE and not is_flat(d):
-        return "t"
-    return "sign flips, counted" if int((d != 0).sum()) <= EXACT_FLIPS else "sign flips, drawn"
+    return float(bdtr(wins, wins + losses, 0.5)) if wins + losses else 1.0
 
 
 def best_possible_p(n: int, *, binary: bool) -> float:
@@ -185,17 +178,7 @@ def best_possible_p(n: int, *, binary: bool) -> float:
     return 0.5**n if binary else min(1.0, 2 * 0.5**n)
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values, in the order given: they control the chance of any false alarm."""
-    order = sorted(range(len(p)), key=lambda i: p[i])
-    adjusted, running = [1.0] * len(p), 0.0
-    for rank, i in enumerate(order):
-        running = max(running, min(1.0, (len(p) - rank) * p[i]))
-        adjusted[i] = running
-    return adjusted
-
-
-def _oriented(d: Floats, groups: Ints | None, level: float) -> Interval:
+def difference_interval(d: Floats, groups: Ints | None, level: float) -> Interval:
     """The interval of a mean difference, computed so that -d gives exactly the mirrored one."""
     import numpy as np
 

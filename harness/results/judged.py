@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from string import ascii_uppercase
 
 from harness.collect.judge_spec import JudgeLimits
 from harness.judges.audit import length_audit
@@ -100,19 +101,22 @@ def badge(info: ScorerInfo, errors: int) -> str:
 
 
 def judge_lines(
-    a: tuple[RunReader, CellRecord], b: tuple[RunReader, CellRecord], infos: Sequence[ScorerInfo]
+    sides: Sequence[tuple[RunReader, CellRecord]], infos: Sequence[ScorerInfo]
 ) -> list[str]:
-    """A line on each judge of two cells: who it is, and what speaks against its word."""
+    """A line on each judge of the same cell on several sides, which are called A, B, C...: who it
+    is, and what speaks against its word."""
     lines = []
     for info in infos:
         if info.judge and not info.criterion:
-            errors = [_errors_of(run, cell, info.name) for run, cell in (a, b)]
+            named = list(zip(ascii_uppercase, sides, strict=False))
+            errors = [(name, _errors_of(*side, info.name)) for name, side in named]
             line = f"{info.name}: judged by {info.judged_by}"
-            if any(errors):
-                line += f"; judge errors, left out: {errors[0]} in A, {errors[1]} in B"
+            if any(count for _, count in errors):
+                counts = ", ".join(f"{count} in {name}" for name, count in errors)
+                line += f"; judge errors, left out: {counts}"
             kin = [
-                side
-                for side, (_, cell) in zip("AB", (a, b), strict=True)
+                name
+                for name, (_, cell) in named
                 if any(one.same_family for one in cell.scorers if one.name == info.name)
             ]
             lines.append(line + (f"; of the same family as {' and '.join(kin)}" if kin else ""))

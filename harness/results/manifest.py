@@ -10,10 +10,10 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from harness.errors import StoreError, shown
 from harness.records import Sample
@@ -64,9 +64,23 @@ class CellRecord:
     scorers: tuple[ScorerInfo, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a baseline comes from, and what is kept beside numbers.
+
+    ``answers`` says whether texts are; ``columns`` are those of the data that gates go by.
+    """
+
+    run: str
+    task: str
+    model: str
+    answers: bool = False
+    columns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Manifest:
-    """Everything about a run but its rows."""
+    """Everything about a run, or about a baseline (one task and model of it), but its rows."""
 
     schema_version: int
     run_id: str
@@ -84,6 +98,9 @@ class Manifest:
     packages: Mapping[str, str] = field(default_factory=dict)
     python: str = ""
     machine: str = ""
+    kind: Literal["run", "baseline"] = "run"
+    baseline: Origin | None = None
+    """Of a baseline: where it comes from."""
 
     @property
     def model_names(self) -> list[str]:
@@ -94,9 +111,6 @@ class Manifest:
 def make_manifest(run: Run, run_id: str, parts: Sequence[Part]) -> Manifest:
     """The manifest of a run whose files are already written."""
     cells = tuple(_cell_record(cell) for cell in run.cells)
-    counts: Counter[str] = Counter()
-    for cell in cells:
-        counts.update(cell.counts)
     return Manifest(
         schema_version=SCHEMA_VERSION,
         run_id=run_id,
@@ -109,7 +123,7 @@ def make_manifest(run: Run, run_id: str, parts: Sequence[Part]) -> Manifest:
             for spec in run.specs
         ),
         parts=tuple(parts),
-        counts=dict(counts),
+        counts=total_counts(cells),
         seeds=tuple(run.seeds),
         settings=dict(run.settings),
         revision=run.revision,
@@ -118,6 +132,14 @@ def make_manifest(run: Run, run_id: str, parts: Sequence[Part]) -> Manifest:
         python=platform.python_version(),
         machine=platform.machine(),
     )
+
+
+def total_counts(cells: Iterable[CellRecord]) -> dict[str, int]:
+    """How the samples of all cells ended: status -> completions."""
+    counts: Counter[str] = Counter()
+    for cell in cells:
+        counts.update(cell.counts)
+    return dict(counts)
 
 
 def dump(manifest: Manifest) -> bytes:
@@ -178,6 +200,10 @@ def _manifest(raw: Mapping[str, Any]) -> Manifest:
     values["specs"] = _records(SpecRecord, raw["specs"])
     values["parts"] = _records(Part, raw["parts"])
     values["seeds"] = tuple(raw["seeds"])
+    origin = raw.get("baseline")
+    if origin is not None:
+        (known,) = _records(Origin, [origin])
+        values["baseline"] = replace(known, columns=tuple(known.columns))
     return Manifest(**values)
 
 

@@ -35,6 +35,23 @@ class ScoreColumns:
 
 
 @dataclass(frozen=True)
+class ScoreArrays:
+    """Scores of one scorer as arrays, an entry for each completion.
+
+    ``at[i]`` is the place of completion i's sample in ``ids``; ``value`` and ``control`` are nan
+    where there is none; ``detail`` has a row of statistics for each completion, of no columns but
+    for a corpus metric; ``status`` has the numbers of STATUS.
+    """
+
+    ids: list[str]
+    at: NDArray[np.intp]
+    value: Floats
+    control: Floats
+    detail: Floats
+    status: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
 class SampleScores:
     """Scores with the epochs of each sample averaged; one entry for each sample.
 
@@ -56,11 +73,13 @@ class SampleScores:
         found: NDArray[np.bool_] = self.status == _OK
         return found
 
-    def take(self, at: Sequence[int]) -> SampleScores:
+    def take(self, at: Sequence[int] | NDArray[np.intp]) -> SampleScores:
         """The samples at these places, in this order."""
-        places = list(at)
+        import numpy as np
+
+        places = np.asarray(at, dtype=np.intp)
         return SampleScores(
-            [self.ids[i] for i in places],
+            [self.ids[i] for i in places.tolist()],
             self.value[places],
             self.control[places],
             self.detail[places],
@@ -101,21 +120,33 @@ def by_sample(columns: ScoreColumns) -> SampleScores:
 
     index: dict[str, int] = {}
     at = np.array([index.setdefault(one, len(index)) for one in columns.samples], dtype=np.intp)
-    size = len(index)
     value = np.array([np.nan if one is None else one for one in columns.value], dtype=np.float64)
     control = np.array([np.nan if one is None else one for one in columns.control], dtype=float)
-    code = np.array([STATUS[one] for one in columns.status], dtype=np.int8)
-    code[(code == _OK) & ~np.isfinite(value)] = _ERROR  # a score that is no number is no score
+    status = np.array([STATUS[one] for one in columns.status], dtype=np.int8)
+    return averaged(
+        ScoreArrays(list(index), at, value, control, _matrix(columns.detail, len(at)), status)
+    )
+
+
+def averaged(rows: ScoreArrays) -> SampleScores:
+    """Average the epochs of each sample, samples in the order of ``rows.ids``."""
+    import numpy as np
+
+    at, size = rows.at, len(rows.ids)
+    # a score that is no number is no score
+    code = np.where((rows.status == _OK) & ~np.isfinite(rows.value), _ERROR, rows.status)
     status = np.zeros(size, dtype=np.int8)
-    np.maximum.at(status, at, code)
+    np.maximum.at(status, at, code.astype(np.int8))
     count = np.maximum(np.bincount(at, minlength=size), 1)
-    mean = np.bincount(at, np.where(code == _OK, value, 0.0), minlength=size) / count
+    mean = np.bincount(at, np.where(code == _OK, rows.value, 0.0), minlength=size) / count
     mean[status != _OK] = np.nan
-    control_mean = np.bincount(at, control, minlength=size) / count
-    control_mean[status != _OK] = np.nan
-    detail = _sum_details(columns.detail, at, size) / count[:, None]
+    control = np.bincount(at, rows.control, minlength=size) / count
+    control[status != _OK] = np.nan
+    detail = np.zeros((size, rows.detail.shape[1]))
+    for i, column in enumerate(rows.detail.T):
+        detail[:, i] = np.bincount(at, column, minlength=size) / count
     detail[status != _OK] = 0.0
-    return SampleScores(list(index), mean, control_mean, detail, status)
+    return SampleScores(rows.ids, mean, control, detail, status)
 
 
 def summary(
@@ -170,16 +201,15 @@ def _row(
     )
 
 
-def _sum_details(details: Sequence[Sequence[float]], at: NDArray[np.intp], size: int) -> Floats:
-    """Statistics by sample; failed completions have none and count as zeros."""
+def _matrix(details: Sequence[Sequence[float]], size: int) -> Floats:
+    """Statistics of each completion as a row; failed completions have none and get zeros."""
     import numpy as np
 
     width = max((len(one) for one in details), default=0)
     if not width:
         return np.zeros((size, 0))
     zeros = (0.0,) * width
-    rows = np.array([one or zeros for one in details], dtype=np.float64)
-    return np.stack([np.bincount(at, column, minlength=size) for column in rows.T], axis=1)
+    return np.array([one or zeros for one in details], dtype=np.float64)
 
 
 def _around(interval: stats.Interval, value: float) -> stats.Interval:

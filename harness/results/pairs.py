@@ -1,4 +1,4 @@
-"""Two sides of a comparison: which run and model each is, and their scores pair by pair."""
+"""The sides of a comparison: which run and model each is, and their scores sample by sample."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from pathlib import Path
 
 from harness.collect.suggest import known_or_near
 from harness.errors import SelectionError, StoreError
+from harness.results.aligned import Aligned, align, read_sides
 from harness.results.judged import judge_lines
 from harness.results.manifest import CellRecord
-from harness.results.metrics import SampleScores, ScoreColumns, by_sample
+from harness.results.metrics import SampleScores
+from harness.results.mismatch import mismatches
 from harness.results.run import ScorerInfo
 from harness.results.store import RunReader, find_named, find_run, newest_with
 from harness.results.stored_judges import measured
+
+MOST_SIDES = 26
+"""One letter each in the tables."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +36,18 @@ class Side:
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """Which tasks and metrics; all if empty. ``allow_mismatch`` compares what both sides share.
+    """Which tasks and metrics; all if empty. ``intersect`` compares what all sides share.
 
     ``criteria`` compares the parts of a judge's total, too; they would otherwise only add to the
-    number of comparisons that each of them has to stand up to.
+    number of comparisons that each of them has to stand up to. ``collect_reasons`` compares what
+    all share as well, and says why that is doubtful in ``reasons`` alone, not in notes.
     """
 
     tasks: Sequence[str] = ()
     metrics: Sequence[str] = ()
-    allow_mismatch: bool = False
+    intersect: bool = False
     criteria: bool = False
+    collect_reasons: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,37 +62,74 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class CellGroup:
+    """The same task and variant on several sides.
+
+    ``reasons`` say why the sides do not measure the same thing; none if they do.
+    """
+
+    cells: tuple[CellRecord, ...]
+    metrics: list[Aligned]
+    notes: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class CellPair:
-    """The same task and variant on both sides."""
+    """The same task and variant on both sides; ``reasons`` as of a group."""
 
     a: CellRecord
     b: CellRecord
     metrics: list[Metric]
     notes: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
 
 # --------------------------------------------------------------------------- sides
 
 
 def find_sides(root: Path, a: str, b: str) -> list[tuple[Side, Side]]:
-    """What two words on the command line mean: RUN, MODEL or RUN:MODEL.
+    """What two words on the command line mean; as ``find_groups``, whose errors it raises."""
+    return [(group[0], group[1]) for group in find_groups(root, [a, b])]
 
-    Two models' names prefer one run that holds both. Two runs that hold several models are
-    compared model by model of the same name. Raises StoreError if it stays unclear.
+
+def find_groups(root: Path, words: Sequence[str]) -> list[tuple[Side, ...]]:
+    """The sides that words on the command line mean: RUN, MODEL or RUN:MODEL, one side each.
+
+    Models' names prefer one run that holds them all. Runs that hold several models are compared
+    model by model of the same name; one run alone stands for all of its models. Raises StoreError
+    if it stays unclear, or if less than two sides are meant.
     """
     together = None
-    if not any(_split(text)[1] or find_named(root, text) for text in (a, b)):
-        together = newest_with(root, [a, b])
-    first = find_models(root, a) if together is None else (together, [a])
-    second = find_models(root, b) if together is None else (together, [b])
-    pairs = [
-        (Side(first[0], left), Side(second[0], right))
-        for left, right in _match_models(first, second)
-    ]
-    same = [x.name for x, y in pairs if x == y]
-    if same:
-        raise StoreError(f"both sides are {same[0]}: name two runs or two models")
-    return pairs
+    if not any(_split(text)[1] or find_named(root, text) for text in words):
+        together = newest_with(root, words)
+    if together is not None:
+        found = [(together, [text]) for text in words]
+    else:
+        found = [find_models(root, text) for text in words]
+    if len(words) == 1:
+        run, models = found[0]
+        groups = [tuple(Side(run, model) for model in models)]
+    else:
+        rows = _match_models(found)
+        groups = [
+            tuple(Side(run, m) for (run, _), m in zip(found, row, strict=True)) for row in rows
+        ]
+    for group in groups:
+        _check_sides(group)
+    return groups
+
+
+def _check_sides(group: Sequence[Side]) -> None:
+    if len(group) < 2:
+        raise StoreError(f"nothing to compare {group[0].name} with: name two runs or two models")
+    if len(group) > MOST_SIDES:
+        raise StoreError(f"{len(group)} models at once: compare at most {MOST_SIDES}")
+    names = [side.name for side in group]
+    for name in names:
+        if names.count(name) > 1:
+            both = "both sides are" if len(group) == 2 else f"{names.count(name)} sides are"
+            raise StoreError(f"{both} {name}: name two runs or two models")
 
 
 def find_models(root: Path, text: str) -> tuple[RunReader, list[str]]:
@@ -121,15 +165,14 @@ def _split(text: str) -> tuple[str, str]:
     return (head, tail) if head and "/" not in tail else (text, "")
 
 
-def _match_models(
-    a: tuple[RunReader, list[str]], b: tuple[RunReader, list[str]]
-) -> list[tuple[str, str]]:
-    if len(a[1]) == len(b[1]) == 1:
-        return [(a[1][0], b[1][0])]
-    common = [model for model in a[1] if model in b[1]]
+def _match_models(found: Sequence[tuple[RunReader, list[str]]]) -> list[list[str]]:
+    """Which model of each run stands beside which of the others."""
+    if all(len(models) == 1 for _, models in found):
+        return [[models[0] for _, models in found]]
+    common = [model for model in found[0][1] if all(model in models for _, models in found)]
     if common:
-        return [(model, model) for model in common]
-    run, models = a if len(a[1]) > 1 else b
+        return [[model] * len(found) for model in common]
+    run, models = next((run, models) for run, models in found if len(models) > 1)
     raise StoreError(
         f"run {run.run_id} holds {', '.join(models)}: say which one, as {run.run_id}:{models[0]}"
     )
@@ -139,126 +182,119 @@ def _match_models(
 
 
 def pair_cells(a: Side, b: Side, options: CompareOptions) -> list[CellPair]:
-    """The cells that both sides have, with their scores.
-
-    Raises StoreError if they have none in common, or if task version, data, samples or scorer
-    versions differ (unless mismatch is allowed); SelectionError for an unknown task or metric.
-    """
-    left, right = _cells(a), _cells(b)
-    tasks = {task for task, _ in [*left, *right]}
-    _check_names("task", options.tasks, tasks)
-    common = [key for key in left if key in right and wanted(key[0], options.tasks)]
-    if not common:
-        raise StoreError(
-            f"nothing to compare: {a.name} has {_names(left)}, {b.name} has {_names(right)}"
+    """The cells that both sides have, with their scores; raises as ``group_cells`` does."""
+    return [
+        CellPair(
+            group.cells[0],
+            group.cells[1],
+            [_two_sided(one) for one in group.metrics],
+            group.notes,
+            group.reasons,
         )
-    metrics = {info.name for key in common for info in (*left[key].scorers, *right[key].scorers)}
-    _check_names("metric", options.metrics, metrics | {_base(name) for name in metrics})
-    alone = [_label(key) for key in {**left, **right} if (key in left) != (key in right)]
-    pairs = [_pair(a, b, (left[key], right[key]), options) for key in common]
-    if alone:
-        pairs[0].notes.append(f"on one side only, not compared: {', '.join(alone)}")
-    return pairs
-
-
-def _pair(
-    a: Side, b: Side, cells: tuple[CellRecord, CellRecord], options: CompareOptions
-) -> CellPair:
-    cell_a, cell_b = cells
-    versions = {info.name: info for info in cell_b.scorers}
-    infos = [
-        info
-        for info in cell_a.scorers
-        if info.name in versions
-        and wanted(info.name, options.metrics)
-        and (options.criteria or options.metrics or not info.criterion)
+        for group in group_cells((a, b), options)
     ]
-    scores_a, scores_b = _scores(a, cell_a, infos), _scores(b, cell_b, infos)
-    reasons = _mismatches(cell_a, cell_b, infos)
-    if infos:
-        reasons += _sample_mismatch(scores_a[infos[0].name].ids, scores_b[infos[0].name].ids)
-    if not reasons and cell_a.data_hash != cell_b.data_hash:
-        reasons.append("the data differ: same ids, other inputs or targets")
-    where = _label((cell_a.task, cell_a.variant))
-    if reasons and not options.allow_mismatch:
-        raise StoreError(
-            f"{where}: cannot compare {a.name} with {b.name}: {'; '.join(reasons)} "
-            "(--allow-mismatch compares what both share)"
-        )
-    notes = [f"{where}: MISMATCH allowed: {reason}" for reason in reasons]
-    if not reasons and cell_a.task_hash != cell_b.task_hash:
-        notes.append(f"{where}: the task differs (prompt or settings) though its version does not")
-    notes += judge_lines((a.run, cell_a), (b.run, cell_b), infos)
-    clusters = _clusters(a, cell_a)
-    metrics = [_align(info, scores_a[info.name], scores_b[info.name], clusters) for info in infos]
-    return CellPair(cell_a, cell_b, metrics, notes)
 
 
-def _align(
-    info: ScorerInfo, a: SampleScores, b: SampleScores, clusters: Mapping[str, str | None]
-) -> Metric:
-    """Both sides cut to their common samples, in the order of the ids: results must not depend
-    on the order in which a run was stored."""
-    at_a = {sample: i for i, sample in enumerate(a.ids)}
-    at_b = {sample: i for i, sample in enumerate(b.ids)}
-    ids = sorted(at_a.keys() & at_b.keys())
-    left = a.take([at_a[sample] for sample in ids])
-    right = b.take([at_b[sample] for sample in ids])
-    return Metric(info, ids, left, right, [clusters.get(sample) for sample in ids])
+def _two_sided(metric: Aligned) -> Metric:
+    a, b = metric.sides
+    return Metric(metric.info, metric.ids, a, b, metric.clusters)
 
 
-def _scores(side: Side, cell: CellRecord, infos: Sequence[ScorerInfo]) -> dict[str, SampleScores]:
-    columns = ["sample", "scorer", "value", "control", "status"]
-    if any(info.aggregate != "mean" for info in infos):
-        columns.append("detail")
-    table = side.run.table("scores", columns, {"cell": cell.cell})
-    lists = {name: table.column(name).to_pylist() for name in columns}
-    rows: dict[str, list[int]] = {info.name: [] for info in infos}
-    for i, scorer in enumerate(lists["scorer"]):
-        if scorer in rows:
-            rows[scorer].append(i)
-    found = {}
-    for info in infos:
-        at = rows[info.name]
-        picked = {name: [values[i] for i in at] for name, values in lists.items()}
-        detail = picked["detail"] if info.aggregate != "mean" else []
-        found[info.name] = by_sample(
-            ScoreColumns(
-                picked["sample"], picked["value"], picked["control"], detail, picked["status"]
-            )
-        )
+def group_cells(sides: Sequence[Side], options: CompareOptions) -> list[CellGroup]:
+    """The cells that all sides have, with their scores.
+
+    Raises StoreError if they have none in common, if no sample is in all, or if task version,
+    data, samples or scorer versions differ (unless told to compare what they share);
+    SelectionError for an unknown task or metric.
+    """
+    groups = [_group(sides, cells, options) for cells in common_cells(sides, options)]
+    cells = [_cells(side) for side in sides]
+    others = dict.fromkeys(key for own in cells for key in own)
+    alone = [_label(key) for key in others if not all(key in own for own in cells)]
+    if alone:
+        where = "one side only" if len(sides) == 2 else "some sides only"
+        groups[0].notes.append(f"on {where}, not compared: {', '.join(alone)}")
+    return groups
+
+
+def common_cells(sides: Sequence[Side], options: CompareOptions) -> list[tuple[CellRecord, ...]]:
+    """The cells that all sides have of the wanted tasks, one for each side.
+
+    Raises StoreError if there are none, SelectionError for an unknown task or metric.
+    """
+    cells = [_cells(side) for side in sides]
+    _check_names("task", options.tasks, {task for of_side in cells for task, _ in of_side})
+    common = [
+        key
+        for key in cells[0]
+        if all(key in of_side for of_side in cells) and wanted(key[0], options.tasks)
+    ]
+    if not common:
+        has = (f"{one.name} has {_names(own)}" for one, own in zip(sides, cells, strict=True))
+        raise StoreError(f"nothing to compare: {', '.join(has)}")
+    found = [tuple(of_side[key] for of_side in cells) for key in common]
+    metrics = {info.name for group in found for cell in group for info in cell.scorers}
+    _check_names("metric", options.metrics, metrics | {_base(name) for name in metrics})
     return found
 
 
-def _clusters(side: Side, cell: CellRecord) -> dict[str, str | None]:
-    where = {"task": cell.task, "variant": cell.variant}
-    table = side.run.table("samples", ["sample", "cluster"], where)
-    names, clusters = (table.column(name).to_pylist() for name in ("sample", "cluster"))
-    return dict(zip(names, clusters, strict=True))
+def _group(
+    sides: Sequence[Side], cells: tuple[CellRecord, ...], options: CompareOptions
+) -> CellGroup:
+    infos = _common_scorers(cells, options)
+    stored = [(side.run, cell) for side, cell in zip(sides, cells, strict=True)]
+    scores = read_sides(stored, infos)
+    where = _label((cells[0].task, cells[0].variant))
+    metrics = align(stored[0], infos, scores)
+    if any(not metric.ids for metric in metrics):
+        names = " and ".join(side.name for side in sides)
+        raise StoreError(f"{where}: nothing to compare: {names} share no sample")
+    reasons = _reasons(cells, infos, scores)
+    if not (options.intersect or options.collect_reasons):
+        _refuse(where, sides, reasons)
+    pairs = zip(sides[1:], reasons, strict=True)
+    said = [
+        f"{side.name}: {text}" if len(sides) > 2 else text for side, why in pairs for text in why
+    ]
+    notes = [] if options.collect_reasons else [f"{where}: MISMATCH allowed: {x}" for x in said]
+    if not said and any(cell.task_hash != cells[0].task_hash for cell in cells):
+        notes.append(f"{where}: the task differs (prompt or settings) though its version does not")
+    return CellGroup(cells, metrics, [*notes, *judge_lines(stored, infos)], said)
 
 
-def _mismatches(a: CellRecord, b: CellRecord, infos: Sequence[ScorerInfo]) -> list[str]:
-    reasons = []
-    if a.task_version != b.task_version:
-        reasons.append(f"task versions {a.task_version} and {b.task_version}")
-    others = {info.name: info for info in b.scorers}
-    for info in infos:
-        other = others[info.name]
-        if info.version != other.version:
-            reasons.append(f"versions {info.version} and {other.version} of {info.name}")
-        elif info.judged_by != other.judged_by:
-            who = f"{info.judged_by or 'nobody'} and {other.judged_by or 'nobody'}"
-            reasons.append(f"{info.judge or info.name} was judged by {who}")
-        elif info.template != other.template:
-            reasons.append(f"the templates of {info.judge} differ")
-    return list(dict.fromkeys(reasons))
+def _common_scorers(cells: Sequence[CellRecord], options: CompareOptions) -> list[ScorerInfo]:
+    """The first cell's scorers that all have and that were asked for."""
+    others = [{info.name for info in cell.scorers} for cell in cells[1:]]
+    return [
+        info
+        for info in cells[0].scorers
+        if all(info.name in names for names in others)
+        and wanted(info.name, options.metrics)
+        and (options.criteria or options.metrics or not info.criterion)
+    ]
 
 
-def _sample_mismatch(a: Sequence[str], b: Sequence[str]) -> list[str]:
-    both = len(set(a) & set(b))
-    if both == len(a) == len(b):
-        return []
-    return [f"samples differ: {len(a)} and {len(b)}, {both} in both"]
+def _reasons(
+    cells: Sequence[CellRecord],
+    infos: Sequence[ScorerInfo],
+    scores: Sequence[Mapping[str, SampleScores]],
+) -> list[list[str]]:
+    """Why each of the other cells does not measure the same thing as the first."""
+    found = []
+    for cell, others in zip(cells[1:], scores[1:], strict=True):
+        name = infos[0].name if infos else ""
+        samples = (scores[0][name].ids, others[name].ids) if infos else None
+        found.append(mismatches((cells[0], cell), infos, samples))
+    return found
+
+
+def _refuse(where: str, sides: Sequence[Side], reasons: Sequence[Sequence[str]]) -> None:
+    for side, found in zip(sides[1:], reasons, strict=True):
+        if found:
+            raise StoreError(
+                f"{where}: cannot compare {sides[0].name} with {side.name}: {'; '.join(found)} "
+                "(--intersect compares what both share)"
+            )
 
 
 def _cells(side: Side) -> dict[tuple[str, str], CellRecord]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.judges.pairwise import Duels
 from harness.results.judged import duels_of, read_judged
 from harness.results.manifest import CellRecord
-from harness.results.pairs import CompareOptions, Side, find_sides, pair_cells, wanted
+from harness.results.pairs import CompareOptions, Side, common_cells, wanted
 from harness.results.render import Record, Table, shorten
 from harness.results.run import ScorerInfo
 from harness.results.stored_judges import stored_judges
@@ -47,18 +46,18 @@ class Preference:
         return self.duels.win if self.turned else self.duels.loss
 
 
-def preferences(root: Path, a: str, b: str, options: CompareOptions) -> list[Preference]:
+def preferences(sides: Sequence[tuple[Side, Side]], options: CompareOptions) -> list[Preference]:
     """What judges of pairs said of two models of one run, when one was the other's base.
 
-    Raises as `harness.results.compare.compare` does.
+    Raises as `harness.results.pairs.common_cells` does.
     """
     found = []
-    for left, right in find_sides(root, a, b):
+    for left, right in sides:
         if left.run.run_id != right.run.run_id:
             continue
-        for pair in pair_cells(left, right, options):
-            found += _of_cell((left, right), (pair.a, pair.b), options, turned=False)
-            found += _of_cell((left, right), (pair.b, pair.a), options, turned=True)
+        for a, b in common_cells((left, right), options):
+            found += _of_cell((left, right), (a, b), options, turned=False)
+            found += _of_cell((left, right), (b, a), options, turned=True)
     return found
 
 

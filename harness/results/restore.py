@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import StoreError, shown
 from harness.records import Completion, Sample, Score, Usage, Verdict
 from harness.results.manifest import CellRecord
 from harness.results.run import (
@@ -29,9 +30,15 @@ Row = Mapping[str, Any]
 def restore(run: RunReader) -> Run:
     """All of a run but its metrics, which follow from the scores.
 
-    What an earlier version did not store is empty. Raises StoreError if a table is damaged.
+    What an earlier version did not store is empty. Raises StoreError if a table is damaged, and
+    for a baseline, which does not keep all of a run.
     """
     manifest = run.manifest
+    if manifest.baseline is not None:
+        kept = (
+            f"is a baseline, which keeps no answers to judge; name the run {manifest.baseline.run}"
+        )
+        raise StoreError(f"{shown(run.path)} {kept}")
     tables = _Tables(run)
     return Run(
         cells=[_cell(cell, tables) for cell in manifest.cells],

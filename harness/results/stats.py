@@ -80,6 +80,19 @@ def wilson(k: float, n: int, level: float = LEVEL) -> Interval:
     return Interval(low, high, "wilson")
 
 
+def clopper_pearson_ends(k: float, n: float, alpha: float) -> tuple[float, float]:
+    """Exact one-sided bounds of the proportion k/n, each at 1 - alpha (Clopper & Pearson 1934).
+
+    The bounds of the binomial by the beta distribution, so that an effective number of samples,
+    which need not be whole, will do.
+    """
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(k, n - k + 1, alpha)) if k > 0 else 0.0
+    high = float(betaincinv(k + 1, n - k, 1 - alpha)) if k < n else 1.0
+    return low, high
+
+
 def mean_interval(
     values: Floats,
     clusters: Sequence[object] | None = None,
@@ -127,14 +140,10 @@ def bootstrap_t(values: Floats, level: float = LEVEL, seed: int = 0) -> Interval
     """
     import numpy as np
 
-    values = np.sort(values)  # the interval must not depend on the order of the samples
-    n, mean = len(values), float(values.mean())
-    drawn = values[np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))]
-    errors = drawn.std(axis=1, ddof=1) / math.sqrt(n)
-    live = errors > 1e-9 * float(values.std())
-    if n < SMALL or np.mean(~live) > 0.01:
+    t = bootstrapped_t(values, seed)
+    if t is None:
         return t_interval(values, level)
-    t = (drawn.mean(axis=1)[live] - mean) / errors[live]
+    n, mean = len(values), float(np.sort(values).mean())
     low, high = np.quantile(t, [(1 - level) / 2, (1 + level) / 2])
     widest = WIDEST * t_quantile(n - 1, level)
     low, high = max(low, -widest), min(high, widest)
@@ -142,6 +151,48 @@ def bootstrap_t(values: Floats, level: float = LEVEL, seed: int = 0) -> Interval
     return Interval(
         min(mean - float(high) * error, mean), max(mean - float(low) * error, mean), "bootstrap-t"
     )
+
+
+def bootstrapped_t(values: Floats, seed: int = 0) -> Floats | None:
+    """The resamples' t statistics; None below 8 values or if too many have no spread."""
+    import numpy as np
+
+    values = np.sort(values)  # the interval must not depend on the order of the samples
+    n, mean = len(values), float(values.mean())
+    if n < SMALL:
+        return None
+    drawn = values[np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))]
+    errors = drawn.std(axis=1, ddof=1) / math.sqrt(n)
+    live = errors > 1e-9 * float(values.std())
+    if np.mean(~live) > 0.01:
+        return None
+    found: Floats = (drawn.mean(axis=1)[live] - mean) / errors[live]
+    return found
+
+
+def bca(values: Floats, level: float = LEVEL, seed: int = 0) -> Interval:
+    """The bias-corrected, accelerated bootstrap interval of a mean (Efron 1987, JASA 82:171).
+
+    For comparison with papers that use it, and by nothing else here: Bowyer et al.'s guide
+    (statsforevals.com) advises against it for few samples, and at 16 skewed scores it covered
+    89 % where it says 95 % (bootstrap-t: 92 %). scipy gives nan where all values are equal; here
+    that is no interval.
+    """
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    if len(values) < 2:
+        return Interval(None, None, "one sample" if len(values) else "no samples")
+    if is_flat(values):
+        return Interval(None, None, DEGENERATE)
+    data, rng = (np.sort(values),), np.random.default_rng(seed)
+    drawn = bootstrap(
+        data, np.mean, n_resamples=RESAMPLES, confidence_level=level, method="BCa", rng=rng
+    )
+    low, high = (float(end) for end in drawn.confidence_interval)
+    if not (math.isfinite(low) and math.isfinite(high)) or low >= high:
+        return Interval(None, None, DEGENERATE)
+    return Interval(min(low, float(values.mean())), max(high, float(values.mean())), "bca")
 
 
 def clustered_error(values: Floats, groups: Ints) -> float:
@@ -197,6 +248,14 @@ def corpus_interval(
     return percentiles(aggregate(resampled_sums(counts, seed)), level, "bootstrap")
 
 
+def effective_clusters(groups: Ints) -> float:
+    """The number of equal clusters that would say as much: (sum s)^2 / sum s^2 (Kish 1965)."""
+    import numpy as np
+
+    sizes = np.bincount(groups)
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
+
+
 def sum_groups(counts: Floats, groups: Ints | None) -> Floats:
     """One row of statistics for each group."""
     import numpy as np
@@ -225,6 +284,31 @@ def resampled_sums(counts: Floats, seed: int) -> Floats:
     weights = np.bincount(drawn.ravel(), minlength=RESAMPLES // 2 * n).reshape(-1, n)
     sums: Floats = weights.astype(np.float64) @ counts
     return sums
+
+
+def few_clusters_error(values: Floats, groups: Ints) -> tuple[float, float]:
+    """Standard error of the mean of few clusters of unequal size, and the df of its t.
+
+    ``clustered_error`` is too small then: a large cluster draws the mean towards itself. Leaving
+    out each cluster in turn undoes that (the jackknife, CV3: MacKinnon, Nielsen & Webb 2023, J.
+    Econometrics 232:272); df by the effective number of clusters (Carter, Schnepel & Steigerwald
+    2017, Rev. Econ. Stat. 99:698), at least 1.
+    """
+    import numpy as np
+
+    n, mean = len(values), float(values.mean())
+    sizes, sums = np.bincount(groups), np.bincount(groups, weights=values - mean)
+    count = len(sizes)
+    left_out = -sums / (n - sizes)  # what the mean of the others differs by
+    error = math.sqrt((count - 1) / count * float((left_out**2).sum()))
+    return error, max(1.0, effective_clusters(groups) - 1)
+
+
+def jackknife_error(left_out: Floats) -> float:
+    """Standard error of a statistic from its values with each unit left out in turn (Tukey 1958;
+    Efron & Tibshirani 1993, ch. 11)."""
+    n = len(left_out)
+    return math.sqrt((n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum()))
 
 
 def percentiles(drawn: Floats, level: float, method: str) -> Interval:

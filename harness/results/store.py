@@ -22,7 +22,7 @@ from harness.results import manifest as manifests
 from harness.results.manifest import Manifest, Part
 from harness.results.metrics import cell_metrics
 from harness.results.run import MetricRow, Run
-from harness.results.tables import TableName, make_tables, metric_rows
+from harness.results.tables import COLUMNS, TableName, make_tables, metric_rows, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,19 +43,19 @@ def write_run(root: Path, run: Run) -> Path:
     """
     metrics = [row for cell in run.cells for row in cell_metrics(cell)]
     tables = make_tables(run, metrics)
-    with _one_line(f"cannot write the run below {shown(root)}"):
+    with one_line(f"cannot write the run below {shown(root)}"):
         root.mkdir(parents=True, exist_ok=True)
         remove_leftovers(root)
         run_id = _free_id(root, run)
         temporary = root / (TEMPORARY + run_id)
         temporary.mkdir()
         try:
-            parts = [_write_part(temporary, name, table) for name, table in tables.items()]
+            parts = [write_part(temporary, name, table) for name, table in tables.items()]
             body = manifests.dump(manifests.make_manifest(run, run_id, parts))
-            _write_file(temporary / manifests.FILE_NAME, body)
-            _sync_folder(temporary)
+            write_file(temporary / manifests.FILE_NAME, body)
+            sync_folder(temporary)
             os.replace(temporary, root / run_id)
-            _sync_folder(root)
+            sync_folder(root)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -85,24 +85,27 @@ def _free_id(root: Path, run: Run) -> str:
     raise StoreError(f"cannot write the run below {shown(root)}: too many runs of the same second")
 
 
-def _write_part(folder: Path, name: TableName, table: pa.Table) -> Part:
+def write_part(folder: Path, name: TableName, table: pa.Table) -> Part:
+    """Write a table as <folder>/<name>.parquet, safe on disk; what the manifest says of it."""
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", compression_level=3)
     body = buffer.getvalue()
-    _write_file(folder / f"{name}.parquet", body)
+    write_file(folder / f"{name}.parquet", body)
     return Part(f"{name}.parquet", table.num_rows, len(body), manifests.sha256(body))
 
 
-def _write_file(path: Path, body: bytes) -> None:
+def write_file(path: Path, body: bytes) -> None:
+    """Write a file, safe on disk."""
     with path.open("wb") as file:
         file.write(body)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder safe on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -111,7 +114,8 @@ def _sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def _one_line(what: str) -> Iterator[None]:
+def one_line(what: str) -> Iterator[None]:
+    """Turn an OSError into a StoreError that begins with ``what``."""
     try:
         yield
     except OSError as error:
@@ -145,8 +149,8 @@ class RunReader:
     ) -> pa.Table:
         """A table, or some of its columns, or the rows ``where`` columns have certain values.
 
-        Raises StoreError if the file is missing, cut short, damaged, or not what the manifest
-        says was written.
+        A table that a baseline does not keep has no rows. Raises StoreError if the file is missing,
+        cut short, damaged, or not what the manifest says was written.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -162,6 +166,8 @@ class RunReader:
                 found = found.filter(pc.equal(found.column(column), value))
             found = found if columns is None else found.select(list(columns))
         except FileNotFoundError:
+            if not self._keeps(file.name):
+                return schema(name).empty_table().select(columns or COLUMNS[name])
             raise StoreError(f"{shown(file)}: is missing; the run is not whole") from None
         except (OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
@@ -172,6 +178,11 @@ class RunReader:
                     self._check(part)
             self._checked.add(file.name)
         return found
+
+    def _keeps(self, file: str) -> bool:
+        """Whether the run has a file; a baseline has not all that a run has."""
+        manifest = self.manifest
+        return manifest.kind == "run" or file in {part.file for part in manifest.parts}
 
     @cached_property
     def _checked(self) -> set[str]:
@@ -200,7 +211,7 @@ class RunReader:
 
     def _check(self, part: Part) -> None:
         file = self.path / part.file
-        with _one_line(f"{shown(file)}: cannot be read"):
+        with one_line(f"{shown(file)}: cannot be read"):
             body = file.read_bytes()
         if len(body) == part.bytes and manifests.sha256(body) == part.sha256:
             return

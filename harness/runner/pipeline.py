@@ -188,8 +188,11 @@ CORPUS: dict[str, Aggregate] = {"bleu": "bleu", "chrf": "chrf", "perplexity": "p
 
 
 def task_hash(task: TaskSpec) -> str:
-    """Hash of a task as it ran: settings and variant applied, whoever answered."""
-    return hashlib.sha256(task.model_dump_json().encode()).hexdigest()
+    """Hash of a task as it ran: settings and variant applied, whoever answered.
+
+    What a gate asks of the answers does not change them.
+    """
+    return hashlib.sha256(task.model_dump_json(exclude={"gate"}).encode()).hexdigest()
 
 
 def _info(scorer: Scorer, scores: Sequence[Score]) -> ScorerInfo:

@@ -150,7 +150,7 @@ gate:
         ("[exact_match]", "[{metric: bleu, layer: 3}]", "'layer' has no meaning for metric 'bleu'"),
         (
             "[exact_match]",
-            "[bleu]\ngate: [{metric: blue}]",
+            "[bleu]\ngate: [{metric: blue, max_drop: 0.1}]",
             ":10: the gate's metric 'blue' is not in 'score' (did you mean 'bleu'?)",
         ),
         ("{{ input }}", "{{ input }", ":7: template: unexpected '}'"),

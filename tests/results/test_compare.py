@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from harness.errors import SelectionError, StoreError
 from harness.records import Sample, Score
 from harness.results.compare import Comparison, compare
-from harness.results.compare_report import comparison_report
+from harness.results.compare_report import comparison_report, p_value
 from harness.results.pairs import CompareOptions
 from harness.results.render import render
 from harness.results.run import ScorerInfo
@@ -230,7 +231,7 @@ def test_different_task_versions_are_refused(store: Store, cell) -> None:
     path = store(cell("a", values=values), cell("b", values=values, version=2))
     with pytest.raises(StoreError, match=r"capitals: cannot compare .* task versions 1 and 2"):
         compare(path.parent, "a", "b", CompareOptions())
-    rows, notes = compare(path.parent, "a", "b", CompareOptions(allow_mismatch=True))
+    rows, notes = compare(path.parent, "a", "b", CompareOptions(intersect=True))
     assert len(rows) == 1
     assert notes == ["capitals: MISMATCH allowed: task versions 1 and 2"]
 
@@ -247,7 +248,7 @@ def test_different_samples_are_refused_or_intersected(store: Store, cell) -> Non
     path = store(cell("a", values={"m": spread(0.4, 16)}), cell("b", values={"m": spread(0.5, 12)}))
     with pytest.raises(StoreError, match="samples differ: 16 and 12, 12 in both"):
         compare(path.parent, "a", "b", CompareOptions())
-    row = one(path, "a", "b", CompareOptions(allow_mismatch=True))
+    row = one(path, "a", "b", CompareOptions(intersect=True))
     assert (row.n, row.left_out) == (12, 0)
 
 
@@ -402,6 +403,118 @@ def test_a_name_stays_on_one_line_where_the_width_allows(store: Store, cell) -> 
     wide = render(comparison_report(rows, notes, 120), "table")
     assert f"\n{name}  " in wide
     assert max(map(len, wide.splitlines())) <= 120
-    narrow = render(comparison_report(rows, notes, 60), "table")
+    narrow = render(comparison_report(rows, notes, 92), "table")
     assert "\nsemantic_similarity " in narrow
     assert "\n  [minilm-l6] " in narrow
+    narrower = render(comparison_report(rows, notes, 86), "table")
+    assert "\nsemantic_ " in narrower
+    assert "\n  similarity " in narrower
+
+
+# --------------------------------------------------------------------------- size and power
+
+
+def test_a_table_has_effect_p_and_what_could_have_been_found(store: Store, cell) -> None:
+    path = store(
+        cell("a", values={"m": spread(0.4), "match": [1.0] * 4 + [0.0] * 12}),
+        cell("b", values={"m": spread(0.41, seed=1), "match": [1.0] * 8 + [0.0] * 8}),
+    )
+    rows, notes = compare(path.parent, "a", "b", EVERYTHING)
+    text = render(comparison_report(rows, notes, 100), "table")
+    numeric, binary = rows
+    assert numeric.effect.kind == "d_z"
+    assert f"d_z {numeric.effect.size:+.2f}" in text
+    assert binary.effect.size == pytest.approx(0.5236, abs=1e-4)  # 25 % against 50 %
+    assert "h +0.52" in text
+    assert f"MDE {binary.effect.mde:.3f}" in text
+    assert binary.difference.p == 0.0625  # mid-p of four wins
+    assert p_value(binary.p_holm) in text
+    assert "MDE: a true difference of this size would be found 80 % of the time" in text
+    assert "Cohen's h" in text
+
+
+def test_the_effect_has_the_sign_of_better(store: Store, cell) -> None:
+    infos = {"m": ScorerInfo("m", higher_is_better=False)}
+    path = store(
+        cell("a", values={"m": spread(0.4)}, infos=infos),
+        cell("b", values={"m": spread(0.2, seed=1)}, infos=infos),
+    )
+    row = one(path, "a", "b")
+    assert row.verdict == "better"
+    assert row.effect_size is not None
+    assert row.effect_size > 0
+    assert row.effect.size == -row.effect_size
+
+
+def test_a_gain_smaller_than_the_mde_is_mostly_missed_and_a_larger_one_found(
+    store: Store, cell
+) -> None:
+    rng = np.random.default_rng(3)
+    n, found = 30, {0.5: 0, 1.5: 0}
+    for factor in found:
+        mde = 0.2 * 0.5298  # of 30 pairs with a spread of 0.2
+        for _ in range(20):
+            d = rng.normal(0, 0.2, n) + factor * mde
+            a = rng.normal(5, 1, n)
+            row = one(
+                store(cell("a", values={"m": list(a)}), cell("b", values={"m": list(a + d)})),
+                "a",
+                "b",
+            )
+            assert row.effect.mde == pytest.approx(mde, rel=0.4)
+            found[factor] += row.verdict == "better"
+    assert found[0.5] < 10 < 16 < found[1.5]
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_so_few_pairs_could_have_found_nothing(store: Store, cell, n: int) -> None:
+    path = store(cell("a", values={"m": [0.0] * n}), cell("b", values={"m": [1.0] * n}))
+    row = one(path, "a", "b")
+    assert row.effect.mde is None
+    rows, notes = compare(path.parent, "a", "b", EVERYTHING)
+    assert "MDE -" in render(comparison_report(rows, notes), "table")
+
+
+def test_answers_that_never_differ_tell_what_could_have_been_seen(store: Store, cell) -> None:
+    values = {"match": [1.0] * 20, "m": [0.5] * 20}
+    path = store(cell("a", values=values), cell("b", values=values))
+    rows, _ = compare(path.parent, "a", "b", EVERYTHING)
+    assert rows[0].effect.mde == pytest.approx(0.199, abs=1e-3)
+    assert (rows[1].effect.size, rows[1].effect.mde) == (None, None)
+
+
+def test_q_values_forgive_more_than_holm(store: Store, cell) -> None:
+    base, names = [0.0] * 16, [f"m{i}" for i in range(3)]
+    path = store(
+        cell("a", values=dict.fromkeys(names, base)),
+        cell("b", values=dict.fromkeys(names, [1.0] * 5 + [0.0] * 11)),
+    )
+    rows, notes = compare(path.parent, "a", "b", EVERYTHING)
+    body = json.loads(render(comparison_report(rows, notes), "json"))
+    assert [row["q_bh"] for row in body["comparisons"]] == pytest.approx([0.03125] * 3)
+    assert [row["p_holm"] for row in body["comparisons"]] == pytest.approx([0.09375] * 3)
+
+
+def test_the_table_of_long_names_and_controls_fits_100_columns(store: Store, cell) -> None:
+    name = "semantic_similarity[minilm-l6]"
+    infos = {name: ScorerInfo(name, overlap=True)}
+    cells = [cell(m, values={name: spread(-0.4, seed=i)}, infos=infos) for i, m in enumerate("ab")]
+    for i, made in enumerate(cells):
+        made.controls = {name: spread(-0.3, seed=i + 2)}
+    rows, notes = compare(store(*cells).parent, "a", "b", EVERYTHING)
+    for columns in (100, 120):
+        text = render(comparison_report(rows, notes, columns), "table", columns)
+        assert max(map(len, text.splitlines())) <= columns
+
+
+def test_latex_is_a_table_whatever_the_names(store: Store, cell) -> None:
+    values = {"m_1[50%&{x}]": spread(0.4), "d#e^f~": [1.0] * 16}
+    path = store(cell("a_b", values=values), cell("b$", values=values))
+    rows, notes = compare(path.parent, "a_b", "b$", EVERYTHING)
+    text = render(comparison_report(rows, notes), "latex")
+    lines = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0].strip().splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        assert len(re.findall(r"(?<!\\)&", line)) == 5
+        assert line.endswith(r"\\")
+        assert not re.search(r"(?<!\\)[%#_^~$]", line.replace(r"\ensuremath", ""))

@@ -38,6 +38,31 @@ def test_mid_p_is_the_exact_p_of_the_approval_table_less_its_own_weight() -> Non
     assert diff.mcnemar_mid_p(5, 5) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    ("wins", "losses", "rest", "plain", "corrected", "exact"),
+    [
+        (150, 86, 1364, 3.0993e-05, 4.1146e-05, 3.7159e-05),  # Agresti's approval ratings
+        (15, 25, 9960, None, 0.154728, 0.153860),
+        (1, 11, 9988, None, 0.0093748, 0.0063477),
+        (1, 7, 13, 0.033895, None, 0.0703125),  # Fagerland's airways
+    ],
+)
+def test_mcnemar_as_statsmodels_has_it(wins, losses, rest, plain, corrected, exact) -> None:
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    table = [[rest, losses], [wins, 0]]
+    ours = min(1.0, 2 * diff.mcnemar_worse_p(min(wins, losses), max(wins, losses)))
+    assert ours == pytest.approx(exact, rel=1e-4)
+    assert ours == pytest.approx(mcnemar(table, exact=True).pvalue, rel=1e-9)
+    for correction, expected in ((False, plain), (True, corrected)):
+        if expected is not None:
+            found = mcnemar(table, exact=False, correction=correction).pvalue
+            assert found == pytest.approx(expected, rel=1e-4)
+            assert 0.3 < diff.mcnemar_mid_p(wins, losses) / found < 1.5
+    assert diff.mcnemar_mid_p(wins, losses) < ours  # mid-p leaves out a part of the exact one
+    assert diff.mcnemar_worse_p(0, 0) == 1.0
+
+
 def test_students_sleep_data() -> None:
     first = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
     second = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])

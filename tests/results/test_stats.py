@@ -143,3 +143,53 @@ def test_corpus_clusters_are_drawn_whole() -> None:
         counts, lambda sums: sums[:, 0] / sums[:, 1], [i // 25 for i in range(100)]
     )
     assert grouped.high - grouped.low > 3 * (alone.high - alone.low)
+
+
+def test_clusters_as_statsmodels_has_them() -> None:
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(7)
+    groups = np.repeat(np.arange(8), rng.integers(1, 6, 8))
+    values = rng.random(len(groups)) + groups / 10
+    fit = sm.OLS(values, np.ones(len(values))).fit(
+        cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False}
+    )
+    miller = float(fit.bse[0])
+    assert stats.clustered_error(values, groups) == pytest.approx(miller * np.sqrt(8 / 7))
+    error, df = stats.few_clusters_error(values, groups)
+    sizes = np.bincount(groups)
+    assert df == pytest.approx(sizes.sum() ** 2 / (sizes**2).sum() - 1)
+    left_out = [values[groups != one].mean() for one in range(8)]
+    assert error == pytest.approx(
+        np.sqrt(7 / 8 * sum((one - values.mean()) ** 2 for one in left_out))
+    )
+
+
+def test_jackknife_error_of_a_mean_is_the_usual_one() -> None:
+    values = np.random.default_rng(8).random(30)
+    left_out = (values.sum() - values) / 29
+    usual = values.std(ddof=1) / np.sqrt(30)
+    assert stats.jackknife_error(left_out) == pytest.approx(usual)
+
+
+def test_bca_shows_skew_and_has_no_nan_where_scipy_has() -> None:
+    skewed = np.array([0.9, 0.95, 0.85, 0.92, 0.99, 0.97, 0.93, 0.4, 0.91, 0.96, 0.7, 0.88])
+    found = stats.bca(skewed)
+    assert found.method == "bca"
+    assert found.low is not None
+    assert found.high is not None
+    assert skewed.mean() - found.low > found.high - skewed.mean()
+    assert stats.bca(skewed[::-1]) == found
+    for values in (np.ones(16), np.ones(1), np.ones(0), np.array([0.1 + 0.2, 0.3])):
+        assert (stats.bca(values).low, stats.bca(values).high) == (None, None)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 20), (3, 15), (16, 16)])
+def test_clopper_and_pearson_as_scipy_has_them(k: int, n: int) -> None:
+    from scipy.stats import binomtest
+
+    exact = binomtest(k, n).proportion_ci(0.9, method="exact")
+    assert stats.clopper_pearson_ends(k, n, 0.05) == (
+        pytest.approx(exact.low, rel=1e-9),
+        pytest.approx(exact.high, rel=1e-9),
+    )

@@ -1,0 +1,49 @@
+"""Whether a candidate gave the very answers of its baseline: then nothing needs to be estimated."""
+
+from __future__ import annotations
+
+import hashlib
+
+from harness.results.manifest import CellRecord
+from harness.results.pairs import CellPair, Metric, Side
+
+
+def same_answers(sides: tuple[Side, Side], pair: CellPair, metric: Metric) -> bool:
+    """Whether all scores are equal, and either the weights are, or every text that was written.
+
+    Equal scores alone say less: of another sample they might differ.
+    """
+    import numpy as np
+
+    a, b = metric.a, metric.b
+    if len(a.status) != len(b.status) or bool((a.status != b.status).any()):
+        return False
+    if not np.array_equal(a.value, b.value, equal_nan=True):
+        return False
+    if not np.array_equal(a.detail, b.detail):
+        return False
+    prints = [_fingerprint(side) for side in sides]
+    if prints[0] and prints[0] == prints[1]:
+        return True
+    left, right = _texts(sides[0], pair.a), _texts(sides[1], pair.b)
+    return left == right and any(text != text_hash("") for text in left.values())
+
+
+def text_hash(text: str) -> str:
+    """The first 16 hex digits of a text's SHA-256; what a baseline keeps of an answer."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _fingerprint(side: Side) -> str:
+    found = [one.fingerprint for one in side.run.manifest.models if one.model == side.model]
+    return found[0] if found else ""
+
+
+def _texts(side: Side, cell: CellRecord) -> dict[tuple[str, int], str]:
+    """(sample, epoch) -> hash of the text."""
+    hashed = side.run.has_column("completions", "text_hash")
+    column = "text_hash" if hashed else "text"
+    table = side.run.table("completions", ["sample", "epoch", column], {"cell": cell.cell})
+    samples, epochs, texts = (table.column(name).to_pylist() for name in (0, 1, 2))
+    known = [text or "" if hashed else text_hash(text or "") for text in texts]
+    return {(s, e): text for s, e, text in zip(samples, epochs, known, strict=True)}

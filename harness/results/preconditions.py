@@ -1,0 +1,106 @@
+"""What must hold before a gate may decide anything: enough answers, enough verdicts, judges that
+can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.results.evidence import Demand
+from harness.results.manifest import CellRecord
+from harness.results.pairs import Side
+from harness.results.render import number
+from harness.results.run import MetricRow, ScorerInfo
+from harness.results.stored_judges import measured, spec_as_judged
+
+Trust = Mapping[str, tuple[str, ...]]
+"""Judge -> why a gate must not go by its word, a line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """``error`` is what keeps the gate from deciding; ``kept`` says that nothing does."""
+
+    error: str = ""
+    kept: str = ""
+
+
+def check(demand: Demand, side: Side, cell: CellRecord, trust: Trust) -> Checked:
+    """The first thing that keeps a line from being decided on a cell, if there is one."""
+    info = _info(side, cell, demand)
+    rows = {(one.cell, one.metric): one for one in side.run.metrics()}
+    row = rows[cell.cell, info.name]
+    told = []
+    for wrong, kept in (_failures(demand, row), *_judge(demand, side, info, row, trust)):
+        if wrong:
+            return Checked(error=wrong)
+        told.append(kept)
+    return Checked(kept=", ".join(filter(None, told)))
+
+
+def _info(side: Side, cell: CellRecord, demand: Demand) -> ScorerInfo:
+    """The scorer with its judge's kappa as it is known today."""
+    (known,) = measured(side.run, [cell])
+    name = demand.spec.metric
+    exact = [one for one in known.scorers if one.name == name]
+    return (exact or [one for one in known.scorers if one.name.partition("[")[0] == name])[0]
+
+
+def _failures(demand: Demand, row: MetricRow) -> tuple[str, str]:
+    total = row.n + row.n_error + row.n_skipped
+    failed = row.n_error - row.n_judge_error
+    limit = demand.spec.max_error_rate
+    if not total:
+        return "there are no samples", ""
+    said = f"{failed} of {total} samples failed"
+    if failed / total > limit:
+        return f"{said}, more than {limit:.3g} of them: run it again", ""
+    if row.n_skipped == total:
+        return f"all {total} samples were skipped", ""
+    return "", said
+
+
+def _judge(
+    demand: Demand, side: Side, info: ScorerInfo, row: MetricRow, trust: Trust
+) -> list[tuple[str, str]]:
+    """What is wrong, or what there is to say, of each thing that is asked of a judge."""
+    if not info.judge:
+        return []
+    asked = demand.spec.min_kappa
+    return [
+        _errors(demand, side, info, row),
+        (_not_believed(demand, side, info, trust), ""),
+        ("", "") if asked is None else _kappa(info, asked),
+    ]
+
+
+def _errors(demand: Demand, side: Side, info: ScorerInfo, row: MetricRow) -> tuple[str, str]:
+    spec = spec_as_judged(side.run, info)
+    limit = demand.spec.max_judge_error_rate
+    if limit is None:
+        limit = spec.limits.max_judge_error_rate if spec else 0.02
+    judged = row.n + row.n_judge_error
+    said = f"{row.n_judge_error} of {judged} answers have no verdict"
+    if judged and row.n_judge_error / judged <= limit:
+        return "", said
+    return f"{said}, more than {limit:.3g} of them: harness judge {side.run.run_id}", ""
+
+
+def _kappa(info: ScorerInfo, asked: float) -> tuple[str, str]:
+    if info.kappa is None:
+        what = f"nobody has measured how far {info.judge} and people agree"
+        return f"{what}: harness judge calibrate {info.judge} LABELS", ""
+    kappa = number(info.kappa)
+    if info.kappa < asked:
+        return f"kappa of {info.judge} with people is {kappa}, below {asked:g}", ""
+    return "", f"kappa {kappa}"
+
+
+def _not_believed(demand: Demand, side: Side, info: ScorerInfo, trust: Trust) -> str:
+    adapters = {one.model: one.adapter for one in side.run.manifest.models}
+    embedding = any(adapters.get(name) == "embedding-judge" for name in info.judged_by.split(" + "))
+    if embedding and not demand.spec.allow_embedding_judge:
+        what = f"{info.judge} was judged by an embedding judge, not an LLM"
+        return f"{what}: 'allow_embedding_judge: true' lets it count"
+    reasons = trust.get(info.judge, ())
+    return f"judge {info.judge}: {'; '.join(reasons)}" if reasons else ""

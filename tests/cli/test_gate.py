@@ -1,0 +1,354 @@
+"""`harness gate` as CI calls it: exit codes, one line a metric, files for others to read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import UserProject
+
+Invoke = Callable[..., tuple[int, str, str]]
+GATE = "gate:\n  - {metric: exact_match, max_drop: 0.1}\n"
+
+
+def add_models(project: UserProject, count: int, **wrong: Sequence[int]) -> None:
+    """The task `sums` with a gate, and models that give wrong answers to some samples."""
+    project.add_sums(count)
+    task = project.root / "tasks/sums/sums.task.yaml"
+    task.write_text(task.read_text() + GATE)
+    for name, missed in wrong.items():
+        answers = {
+            f"s{n}": f"no idea, says {name}" if n in missed else str(2 * n + 1)
+            for n in range(count)
+        }
+        project.add_replay(answers, name)
+
+
+def set_gate(project: UserProject, lines: str) -> None:
+    """Another gate in the task file; the run stays."""
+    task = project.root / "tasks/sums/sums.task.yaml"
+    task.write_text(task.read_text().partition("gate:")[0] + lines)
+
+
+@pytest.fixture
+def ran(project: UserProject, invoke: Invoke) -> Callable[..., None]:
+    """Run models, all of them in one run."""
+
+    def run(count: int, **wrong: Sequence[int]) -> None:
+        add_models(project, count, **wrong)
+        code, _, err = invoke("run", "sums", "-m", ",".join(wrong))
+        assert code == 0, err
+
+    return run
+
+
+def test_a_worse_model_fails_and_is_named_with_its_worst_samples(
+    ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0], bad=list(range(15)))
+    code, out, err = invoke("gate", "latest:bad", "--baseline", "latest:good")
+    assert code == 1, err
+    line = next(line for line in out.splitlines() if "FAIL" in line)
+    assert "exact_match" in line
+    assert "0.975 -> 0.625 (-0.350)" in line
+    assert "it is worse" in line
+    assert "lost most: s1, s10, s11" in out
+    assert out.splitlines()[-1] == "gate: FAIL (1 FAIL)"
+
+
+def test_the_base_against_itself_passes(ran: Callable[..., None], invoke: Invoke) -> None:
+    ran(12, good=[0])
+    assert invoke("run", "sums", "-m", "good")[0] == 0
+    runs = sorted(path.name for path in Path("runs").iterdir())
+    code, out, err = invoke("gate", f"{runs[1]}:good", "--baseline", f"{runs[0]}:good")
+    assert code == 0, err
+    assert "every answer is the baseline's own" in out
+    assert "gate: PASS (1 PASS)" in out
+
+
+def test_twelve_samples_tell_too_little_and_say_how_many_would_do(
+    ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(12, good=[0], other=[1])
+    code, out, err = invoke("gate", "latest:other", "--baseline", "latest:good")
+    assert code == 0, err
+    line = next(line for line in out.splitlines() if "INCONCLUSIVE" in line)
+    assert "needs about" in line
+    assert "has 12" in line
+
+
+def test_inconclusive_stops_if_the_task_says_so(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(12, good=[0], other=[1])
+    set_gate(project, "gate: [{metric: exact_match, max_drop: 0.1, on_inconclusive: fail}]\n")
+    code, out, _ = invoke("gate", "latest:other", "--baseline", "latest:good")
+    assert code == 1
+    assert "INCONCLUSIVE" in out
+    assert "(stops)" in out
+
+
+def test_a_large_set_shows_that_a_drop_is_ruled_out(
+    ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(200, good=[0, 1], other=[2, 3])
+    code, out, _ = invoke("gate", "latest:other", "--baseline", "latest:good")
+    assert code == 0
+    assert "a drop of 0.1 is ruled out" in out
+    assert "gate: PASS (1 PASS)" in out
+
+
+def test_a_floor_needs_no_baseline(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(60, good=[0], bad=list(range(40)))
+    set_gate(project, "gate: [{metric: exact_match, min: 0.7}]\n")
+    assert invoke("gate", "latest:good")[0] == 0
+    code, out, _ = invoke("gate", "latest:bad")
+    assert code == 1
+    assert "0.333, 95 %" in out
+    set_gate(project, "gate: [{metric: exact_match, max: 0.7, rule: point}]\n")
+    code, out, _ = invoke("gate", "latest:good")
+    assert code == 1
+    assert "0.983 exceeds 0.7, chance not considered" in out
+
+
+def test_a_line_for_each_class(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(60, good=[], bad=range(0, 60, 2))
+    rows = Path("tasks/sums/data/sums.jsonl").read_text().splitlines()
+    named = [
+        {**json.loads(row), "kind": "even" if n % 2 == 0 else "odd"} for n, row in enumerate(rows)
+    ]
+    project.write_rows("tasks/sums/data/sums.jsonl", named)
+    set_gate(project, "gate: [{metric: exact_match, max_drop: 0.2, per_class: kind}]\n")
+    assert invoke("run", "sums", "-m", "good,bad")[0] == 0
+    code, out, err = invoke("gate", "latest:bad", "--baseline", "latest:good")
+    assert code == 1, err
+    lines = {line.split()[2]: line.split()[0] for line in out.splitlines() if "(" in line[:40]}
+    assert "FAIL          exact_match (even)" in out, lines
+    assert "PASS          exact_match (odd)" in out
+    set_gate(project, "gate: [{metric: exact_match, max_drop: 0.2, per_class: knid}]\n")
+    code, _, err = invoke("gate", "latest:bad", "--baseline", "latest:good")
+    assert code == 4
+    assert "no column 'knid' (did you mean 'kind'?)" in err
+
+
+def test_json_junit_and_the_summary_of_a_job(
+    ran: Callable[..., None], invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran(40, good=[0], bad=list(range(15)))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    Path("summary.md").write_text("before\n")
+    words = ("gate", "latest:bad", "--baseline", "latest:good", "--junit", "out/gate.xml", "--json")
+    code, out, _ = invoke(*words)
+    found = json.loads(out)
+    assert (code, found["verdict"], found["exit_code"]) == (1, "FAIL", 1)
+    (ruling,) = found["rulings"]
+    assert ruling["outcome"] == "FAIL"
+    assert ruling["difference"] == pytest.approx(-0.35)
+    assert ruling["p_holm"] < 0.05
+    (suite,) = ElementTree.parse("out/gate.xml").getroot()
+    assert suite.attrib["failures"] == "1"
+    (case,) = suite
+    assert case.attrib["classname"] == "tasks/sums/sums.task.yaml::sums[bad]"
+    assert case[0].tag == "failure"
+    assert "worse" in case[0].attrib["message"]
+    summary = Path("summary.md").read_text()
+    assert summary.startswith("before\n### harness gate: FAIL")
+    assert "| **FAIL** | sums | bad | exact\\_match |".replace("\\", "") in summary
+
+
+def test_holm_corrects_for_all_lines(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0], bad=list(range(6)))
+    set_gate(project, "gate: [{metric: exact_match, max_drop: 0}]\n")
+    words = ("gate", "latest:bad", "--baseline", "latest:good", "--json")
+    (alone,) = json.loads(invoke(*words)[1])["rulings"]
+    lines = "gate: [{metric: exact_match, max_drop: 0}, {metric: rouge_l, max_drop: 0}]\n"
+    set_gate(project, lines)
+    both = json.loads(invoke(*words)[1])["rulings"]
+    assert alone["p_holm"] == alone["p"] == pytest.approx(0.5**5)
+    assert both[0]["p"] == alone["p"]
+    assert both[0]["p_holm"] == pytest.approx(2 * 0.5**5)
+    assert alone["outcome"] == "FAIL"
+    assert both[0]["outcome"] == "INCONCLUSIVE"
+
+
+def test_retention_is_gated_by_another_tasks_line(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0], bad=[0])
+    other = Path("tasks/sums/sums.task.yaml").read_text().replace("task: sums", "task: keeps")
+    project.write("tasks/keeps/keeps.task.yaml", other.partition("gate:")[0])
+    rows = [{"id": f"k{n}", "question": f"What is {n} and 0?", "answer": str(n)} for n in range(40)]
+    project.write_rows("tasks/keeps/data/sums.jsonl", rows)
+    for name, right in (("good", 40), ("bad", 20)):
+        file = project.root / f"adapters/{name}.jsonl"
+        more = [{"id": f"k{n}", "text": str(n) if n < right else "?"} for n in range(40)]
+        file.write_text(file.read_text() + "".join(json.dumps(row) + "\n" for row in more))
+    set_gate(project, GATE + "  - {task: keeps, metric: exact_match, max_drop: 0.2}\n")
+    code, out, err = invoke("gate", "latest:bad", "--baseline", "latest:good")
+    assert code == 6, err
+    assert "run that task, too" in out
+    assert invoke("run", "sums", "keeps", "-m", "good,bad")[0] == 0
+    code, out, err = invoke("gate", "latest:bad", "--baseline", "latest:good")
+    assert code == 1, err
+    assert "keeps: bad against" in out
+    assert "1.000 -> 0.500" in out
+
+
+def test_what_answers_cost(project: UserProject, ran: Callable[..., None], invoke: Invoke) -> None:
+    ran(40, good=[0], bad=[0])
+    set_gate(
+        project,
+        "gate:\n  - {metric: peak_memory_mb, max: 1.0e+6}\n"
+        "  - {metric: peak_memory_mb, max_ratio: 1.5}\n",
+    )
+    code, out, err = invoke("gate", "latest:bad", "--baseline", "latest:good")
+    assert code == 0, err + out
+    assert "keeps to 1e+06" in out
+    assert "keeps to 1.5 x" in out
+    set_gate(project, "gate: [{metric: peak_memory_mb, max: 1}]\n")
+    assert invoke("gate", "latest:bad")[0] == 1
+
+
+def test_a_stale_baseline_is_an_error_and_no_fail(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0], bad=list(range(30)))
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    task = project.root / "tasks/sums/sums.task.yaml"
+    task.write_text(task.read_text().replace("version: 1", "version: 2"))
+    assert invoke("run", "sums", "-m", "bad")[0] == 0
+    code, out, err = invoke("gate", "latest")
+    assert code == 6, err
+    assert "is stale (task versions 1 and 2): set it again" in out
+    assert "gate: ERROR (1 ERROR)" in out
+
+
+def test_too_many_failed_samples_decide_nothing(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0])
+    project.add_replay({f"s{n}": str(2 * n + 1) for n in range(30)}, "half")
+    assert invoke("run", "sums", "-m", "half")[0] == 1
+    code, out, err = invoke("gate", "latest:half", "--baseline", "good")
+    assert code == 6, err
+    assert "10 of 40 samples failed, more than 0.02 of them" in out
+    set_gate(project, "gate: [{metric: exact_match, max_drop: 0.1, max_error_rate: 0.3}]\n")
+    assert invoke("gate", "latest:half", "--baseline", "good")[0] == 0
+
+
+def test_the_card_names_the_baseline(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    add_models(project, 40, good=[0], bad=list(range(15)))
+    card = project.root / "adapters/bad.model.yaml"
+    card.write_text(card.read_text() + "baseline: good\n")
+    assert invoke("run", "sums", "-m", "good,bad")[0] == 0
+    code, out, err = invoke("gate", "latest")
+    assert code == 1, err
+    assert "sums: bad against" in out
+    assert "sums: good against" not in out
+
+
+def test_the_gate_can_be_checked_itself(ran: Callable[..., None], invoke: Invoke) -> None:
+    ran(60, good=list(range(10)), other=list(range(5, 15)))
+    words = ("gate", "latest:other", "--baseline", "latest:good", "--self-check", "--rounds", "60")
+    code, out, err = invoke(*words)
+    assert code == 0, err
+    assert "false fails of the whole gate: " in out
+    assert "sums exact_match" in out
+    assert "0.400" in out  # four times the margin: the power table's last line
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "name one run or model to gate"),
+        (("latest", "good"), "name one run or model to gate (latest good given)"),
+        (("nobody",), "no run and no model 'nobody'"),
+        (("latest:good",), "no baseline of sums to compare good with"),
+        (("latest:good", "--baseline", "nowhere"), "nowhere"),
+        (("latest:good", "--baseline", "tasks"), "tasks"),
+        (("latest:good", "--task", "smus"), "no task 'smus' (did you mean 'sums'?)"),
+        (("latest:good", "--baseline", ""), "empty"),
+        (("latest:good", "--checkpoints", "x", "--changed-since", "HEAD"), "give one of them"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_one_line(
+    ran: Callable[..., None], invoke: Invoke, words: Sequence[str], said: str
+) -> None:
+    ran(12, good=[0], other=[1])
+    before = sorted(os.listdir("."))
+    code, out, err = invoke("gate", *words)
+    assert code == 4, out + err
+    assert said in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+    assert sorted(os.listdir(".")) == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("[{metric: exact_mach, max_drop: 0.1}]", "(did you mean 'exact_match'?)"),
+        ("[{metric: exact_match}]", "asks for nothing"),
+        ("[{metric: exact_match, min: 0.9, max: 0.1}]", "'min' (0.9) lies above 'max' (0.1)"),
+        (
+            "[{metric: exact_match, min: 0.9}, {metric: exact_match, max: 0.1}]",
+            "contradict each other",
+        ),
+        (
+            "[{metric: exact_match, max_drop: 0.1}, {metric: exact_match, max_drop: 0.2}]",
+            "'max_drop' of 'exact_match' is given twice: 0.1 and 0.2",
+        ),
+        ("[{metric: exact_match, max_drop: -1}]", "must be at least 0, not -1"),
+        ("[{metric: exact_match, max_dorp: 1}]", "(did you mean 'max_drop'?)"),
+        ("[{metric: peak_memory_mb, max_drop: 1}]", "is a cost, which rises"),
+        ("[{metric: exact_match, max_ratio: 1}]", "'max_ratio' is for costs"),
+        ("[{metric: rouge_l, task: smus, max_drop: 1}]", "no task named 'smus'"),
+    ],
+)
+def test_a_gate_that_cannot_be_meant_is_told_with_its_line(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke, lines: str, said: str
+) -> None:
+    ran(12, good=[0])
+    set_gate(project, f"gate: {lines}\n")
+    code, _, err = invoke("gate", "latest:good")
+    assert code == 4
+    assert err.startswith("tasks/sums/sums.task.yaml:13: ")
+    assert said in err
+
+
+def test_the_real_command_starts_no_torch(project: UserProject, ran: Callable[..., None]) -> None:
+    ran(40, good=[0], bad=list(range(15)))
+    script = (
+        "import sys; from harness.cli import main;"
+        "code = main(['gate', 'latest:bad', '--baseline', 'latest:good']);"
+        "heavy = {'torch', 'transformers', 'pandas', 'statsmodels', 'scipy.stats'};"
+        "print('loaded:', sorted(heavy & set(sys.modules))); sys.exit(code)"
+    )
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=project.root,
+        env=project.environment(),
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "loaded: []" in done.stdout
