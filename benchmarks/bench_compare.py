@@ -27,7 +27,7 @@ from process import Measured, measure  # noqa: E402
 from table import Row, table  # noqa: E402
 
 from harness.records import Completion, Sample, Score  # noqa: E402
-from harness.results.run import CellResult, CompletionRow, Run, ScorerInfo  # noqa: E402
+from harness.results.run import CellResult, CompletionRow, Run, ScorerInfo, SpecText  # noqa: E402
 from harness.results.store import write_run  # noqa: E402
 
 COUNT = int(os.environ.get("BENCH_COMPARE_COUNT", "100000"))
@@ -91,11 +91,11 @@ def _statistics(info: ScorerInfo, length: int, share: float) -> tuple[float, ...
     return tuple(counts)
 
 
-def write_runs(folder: Path, count: int = COUNT) -> None:
-    """Two runs that can be compared."""
+def write_runs(folder: Path, count: int = COUNT, specs: Sequence[SpecText] = ()) -> None:
+    """Two runs that can be compared; ``specs`` are kept in them."""
     for number, model in enumerate(("before", "after")):
         when = datetime(2026, 11, 20, 12, number, tzinfo=UTC)
-        write_run(folder, Run([cell(model, count, number + 1)], when, when))
+        write_run(folder, Run([cell(model, count, number + 1)], when, when, specs=specs))
 
 
 @contextmanager

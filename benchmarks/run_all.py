@@ -2,7 +2,7 @@
 
     python benchmarks/run_all.py [PART...]
 
-Parts are generate, choices, loras, cached, start, rouge, judge, compare, plugin, demo; all if none
+Parts are generate, choices, loras, cached, start, rouge, judge, compare, gate, plugin, demo; all if none
 is named.
 
 Ours is always the whole product: `harness run` as a process, with collection, scoring and Parquet.
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 import models  # noqa: E402
 from bench_compare import compared  # noqa: E402
+from bench_gate import gated  # noqa: E402
 from bench_judge import judged  # noqa: E402
 from bench_plugin import started  # noqa: E402
 from peer import PEER, Peer, install  # noqa: E402
@@ -264,6 +265,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "rouge": rouge,
     "judge": lambda _: judged(),
     "compare": lambda _: compared(),
+    "gate": lambda _: gated(),
     "plugin": lambda _: started(),
     "demo": demo,
 }

@@ -74,8 +74,7 @@ class TransformersAdapter:
         A request that cannot be encoded counts 0.
         """
         card = _card(model)
-        base, lora = self._folders(card)
-        tokenizer = load_tokenizer(card, base, lora)
+        tokenizer = self._tokenizer(card)
         _check_template(card, tokenizer, requests)
         reader = Reader(tokenizer, max_length=0)
         return [
@@ -87,8 +86,7 @@ class TransformersAdapter:
         """Each prompt's text, after the chat template if it is messages; None if that fails."""
         if all(isinstance(request.prompt, str) for request in requests):
             return [str(request.prompt) for request in requests]
-        card = _card(model)
-        tokenizer = load_tokenizer(card, *self._folders(card))
+        tokenizer = self._tokenizer(_card(model))
         return [_rendered(tokenizer, request) for request in requests]
 
     def complete(
@@ -144,6 +142,10 @@ class TransformersAdapter:
                 load_tokenizer(card, base, lora)
             self._sound.add(card)
         return base, lora
+
+    def _tokenizer(self, card: TransformersModel) -> TextTokenizer:
+        """The card's tokenizer, from files alone."""
+        return load_tokenizer(card, *self._folders(card))
 
     def _wear(self, card: TransformersModel) -> tuple[Engine, TextTokenizer, int]:
         """Load the base if it is not, and put on the card's LoRA."""

@@ -56,9 +56,7 @@ class GateArguments:
     metavar="GLOB",
     help="Run and gate checkpoints of a training: 'OUT/checkpoints/checkpoint-*'.",
 )
-@click.option(
-    "--metric", callback=not_empty, help="The metric that names the best checkpoint."
-)
+@click.option("--metric", callback=not_empty, help="The metric that names the best checkpoint.")
 @click.option(
     "--changed-since",
     callback=not_empty,

@@ -15,10 +15,10 @@ from harness.cli.gating import append, candidates, coloured, runs_of, tell, writ
 from harness.cli.items import Load, Terms
 from harness.cli.progress import make_progress
 from harness.collect.changed import changed_cells
+from harness.collect.gated import check_metric, with_asked_for
 from harness.collect.library import BASELINES, Library, Project
 from harness.collect.plan import Cell, make_plan
 from harness.collect.specs import ModelSpec, TaskSpec
-from harness.collect.suggest import known_or_near
 from harness.collect.tree import collect
 from harness.errors import CollectError, ExitCode, HarnessError, SelectionError, StoreError, shown
 from harness.finetune.checkpoints import Checkpoints, find_checkpoints, is_checkpoint
@@ -52,7 +52,7 @@ def gate_checkpoints(arguments: GateArguments, project: Project) -> ExitCode:
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
     tasks = _tasks([*words, *arguments.tasks] or [found.task], project)
-    _check_metric(arguments.metric, tasks)
+    check_metric(arguments.metric, tasks)
     references = _references(arguments, project)
     models: list[ModelSpec] = [one.card for one in found.found]
     if _needs_base(found, tasks, arguments, project):
@@ -120,27 +120,7 @@ def _tasks(words: Sequence[str], project: Project) -> list[TaskSpec]:
     if not any(task.gate for task in tasks):
         names = ", ".join(task.task for task in tasks)
         raise SelectionError(f"no gate is declared by {names}: add 'gate:' to a task file")
-    return _with_asked_for(tasks, project)
-
-
-def _with_asked_for(tasks: Iterable[TaskSpec], project: Project) -> list[TaskSpec]:
-    """The tasks, and those of whose numbers their gates ask something."""
-    found = {task.task: task for task in tasks}
-    for task in list(found.values()):
-        for line in task.gate:
-            if line.task is not None and line.task not in found:
-                found[line.task] = project.get_task(line.task)
-    return list(found.values())
-
-
-def _check_metric(metric: str, tasks: Sequence[TaskSpec]) -> None:
-    """Raise SelectionError for a metric that no task can have, before anything is run."""
-    if not metric:
-        return
-    scores = [score for task in tasks for score in task.score]
-    names = [name for score in scores for name in (score.metric, score.judge) if name]
-    if not any(metric == name or metric.startswith((f"{name}[", f"{name}.")) for name in names):
-        raise SelectionError(f"no metric '{metric}' to choose by{known_or_near(metric, names)}")
+    return with_asked_for(tasks, project)
 
 
 # --------------------------------------------------------------------------- what changed
@@ -238,7 +218,7 @@ def _beside(changed: Sequence[Cell], arguments: GateArguments, project: Project)
     known = {cell.id for cell in changed}
     found: dict[str, Cell] = {}
     for cell in changed:
-        tasks = _with_asked_for([cell.task], project)
+        tasks = with_asked_for([cell.task], project)
         others = [task for task in tasks if task.task != cell.task.task]
         needed = list(make_plan(others, [cell.model])) if others else []
         base = cell.model.baseline

@@ -338,6 +338,8 @@ def _references(spec: FileSpec) -> Iterable[_Reference]:
     elif isinstance(spec, RecipeSpec):
         yield _Reference("model", spec.base, ("base",))
         yield _Reference("task", spec.task, ("task",))
+        for number, name in enumerate(spec.evaluate.tasks if spec.evaluate else ()):
+            yield _Reference("task", name, ("evaluate", "tasks", number))
 
 
 def _unknown_references(project: Project, spec: FileSpec) -> list[SpecError]:

@@ -125,6 +125,15 @@ def _renamed(error: ErrorDetails) -> InitErrorDetails:
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context)
 
 
+class EvaluateRecipe(Spec):
+    """What a model is asked at every checkpoint of its training."""
+
+    tasks: tuple[str, ...] = Field(min_length=1, description="tasks, by name or file")
+    metric: str | None = Field(None, description="names the best; default: of the first gate")
+    limit: int | None = Field(None, gt=0, description="at most so many samples a task")
+    stop: bool = Field(False, description="end the training at the first gate that fails")
+
+
 class RecipeSpec(FileSpec):
     """How a LoRA is made: a base card, a task's train split, and the settings."""
 
@@ -140,3 +149,4 @@ class RecipeSpec(FileSpec):
     seed: int = Field(0, ge=0, lt=2**32)
     lora: LoraRecipe = LoraRecipe()
     train: TrainRecipe = TrainRecipe()
+    evaluate: EvaluateRecipe | None = None

@@ -89,6 +89,8 @@ class TrainPlan:
     def fingerprint(self) -> str:
         """Hash of all that determines the weights: recipe, base, prompt and rows."""
         keys = {"recipe", "description", "model"}
+        if not (self.recipe.evaluate and self.recipe.evaluate.stop):
+            keys.add("evaluate")  # looking on changes no weights
         parts = {
             "recipe": self.recipe.model_dump(mode="json", exclude=keys),
             "base": [self.base.base, self.base.revision, self.base.lora, _weights(self.base)],

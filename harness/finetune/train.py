@@ -78,6 +78,7 @@ def train(
         points = tuple(points_of(trainer.state.log_history))
         _check_finite(plan, points, trainer)
         worse = rise(points, best=plan.recipe.train.load_best_model_at_end)
+        _tell_best(trainer, note)
         trainer.model.save_pretrained(str(plan.work / plan.adapter.name))
         write_curve(points, plan.work)
         _write_card(plan, worse)
@@ -122,7 +123,7 @@ def _trainer(plan: TrainPlan, listen: Listener, *, anew: bool) -> SFTTrainer:
         eval_dataset=Dataset.from_list([_columns(row) for row in watched]) if watched else None,
         processing_class=tokenizer,
         peft_config=_lora_config(plan),
-        callbacks=[_callback(listen)],
+        callbacks=[_callback(listen), *_evaluation(plan)],
     )
     for name, parameter in trainer.model.named_parameters():
         # TRL casts a QLoRA's adapters to bf16, and a resumed run loads them as fp32: train both
@@ -234,6 +235,35 @@ def _callback(listen: Listener) -> Any:
                     control.should_training_stop = True
 
     return Tell()
+
+
+def _evaluation(plan: TrainPlan) -> list[Any]:
+    """The recipe's `evaluate`, if there is one."""
+    asked = plan.recipe.evaluate
+    if asked is None:
+        return []
+    from harness.finetune.callback import EvalCallback
+
+    return [
+        EvalCallback(
+            asked.tasks,
+            metric=asked.metric,
+            stop=asked.stop,
+            limit=asked.limit,
+            project=plan.recipe.root,
+        )
+    ]
+
+
+def _tell_best(trainer: SFTTrainer, note: Callable[[str], None]) -> None:
+    """Which checkpoint did best, if they were evaluated; and whether that ended the training."""
+    from harness.finetune.evaluations import Evaluations
+
+    known = [getattr(one, "evaluations", None) for one in trainer.callback_handler.callbacks]
+    for found in known:
+        if isinstance(found, Evaluations):
+            for line in found.lines():
+                note(line)
 
 
 def _drop_printers(trainer: SFTTrainer) -> None:

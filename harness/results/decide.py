@@ -35,7 +35,7 @@ def _draft(found: Evidence, p_holm: float | None) -> Ruling:
         task=demand.task,
         variant=demand.variant,
         model=demand.model,
-        metric=spec.metric,
+        metric=demand.metric or spec.metric,
         line=line,
         outcome="PASS",
         reason="",
@@ -74,7 +74,9 @@ def _drop(found: Evidence, ruling: Ruling) -> Ruling:
     sure = _sure(ruling)
     if drop.low is not None and drop.low > -margin:
         return _with(ruling, "PASS", f"{change}, {sure}: a drop of {margin:g} is ruled out")
-    if _shown(ruling.p_holm) and (drop.high is None or drop.high < 0):
+    # the same difference in every pair has bounds for what was not seen, and is still no chance
+    below = drop.high is None or drop.high < 0 or drop.spread == 0
+    if _shown(ruling.p_holm) and drop.value < 0 and below:
         return _with(ruling, "FAIL", f"{change}, {sure}: it is worse ({_p(ruling.p_holm)})")
     return _undecided(found, ruling, f"{change}, {sure}")
 
@@ -86,10 +88,11 @@ def _undecided(found: Evidence, ruling: Ruling, said: str) -> Ruling:
     said += f": neither worse nor within {margin:g} for sure"
     if margin == 0:
         return _with(ruling, "INCONCLUSIVE", f"{said}; max_drop 0 asks for a proven gain")
+    needed = None
     if drop.spread:
         needed = power.required_n(drop.spread, margin)
-    else:  # other answers with the very same scores
-        needed = power.required_n_identical(margin, found.span) if found.span else None
+    elif drop.spread == 0 and found.span:  # other answers with the very same scores
+        needed = power.required_n_identical(margin, found.span)
     return _with_needed(found, ruling, said, needed, drop.clusters)
 
 
@@ -120,7 +123,9 @@ def _ratio(found: Evidence, ruling: Ruling) -> Ruling:
         kept = seen <= limit
         said = f"{change} {'keeps to' if kept else 'exceeds'} {limit:g} x, chance not considered"
         return _with(ruling, "PASS" if kept else "FAIL", said)
-    low, high = (None if end is None else end * limit for end in (ratio.low, ratio.high))
+    # without bounds, every resample has this very ratio
+    ends = (ratio.value if end is None else end for end in (ratio.low, ratio.high))
+    low, high = (end * limit if ratio.n > 1 else None for end in ends)
     ruling = replace(ruling, method=ratio.method)
     if high is not None and high <= limit:
         return _with(ruling, "PASS", f"{change}, surely at most {high:.2f} x of {limit:g} x")

@@ -38,6 +38,8 @@ class Demand:
     spec: GateSpec
     key: Key
     limit: float
+    metric: str
+    """The metric's full name, as scores have it."""
     task: str
     variant: str
     model: str

@@ -24,6 +24,8 @@ from harness.results.preconditions import Trust, check
 from harness.results.rulings import GateResult, Ruling
 
 KEYS: tuple[Key, ...] = ("max_drop", "min", "max", "max_ratio")
+Pairs = dict[tuple[str, bool], list[CellPair]]
+"""What was read of a task already: beside its baseline (True), or the candidate alone."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,14 @@ def gate(questions: Sequence[GateQuestion], *, together: bool = False) -> GateRe
     return GateResult(rulings, tuple(dict.fromkeys(notes)))
 
 
-def rule(family: Sequence[Evidence]) -> list[Ruling]:
-    """Rulings on evidence of which Holm's correction takes account together."""
-    can_fail = [one for one in family if one.p is not None]
-    adjusted = iter(holm([one.p for one in can_fail if one.p is not None]))
+def rule(family: Sequence[Evidence], unseen: int = 0) -> list[Ruling]:
+    """Rulings on evidence of which Holm's correction takes account together.
+
+    ``unseen`` are lines that are still to come and count as p = 1: what fails now would fail in
+    the end as well, so that one may look, and stop, as often as one likes.
+    """
+    known = [one.p for one in family if one.p is not None]
+    adjusted = iter(holm([*known, *[1.0] * unseen]))
     return [decide(one, None if one.p is None else next(adjusted)) for one in family]
 
 
@@ -71,11 +77,12 @@ def evidence_of(question: GateQuestion) -> list[Evidence]:
 
 def trials_of(question: GateQuestion) -> list[Trial]:
     """The demands of a question with the data they are about, in the order of its lines."""
+    read: Pairs = {}
     return [
         one
         for task, lines in question.lines.items()
         for spec in lines
-        for one in _Line(question, task, spec).trials()
+        for one in _Line(question, task, spec, read).trials()
     ]
 
 
@@ -93,6 +100,22 @@ def notes_on(question: GateQuestion) -> list[str]:
     return notes
 
 
+def full_name(metric: str, names: Sequence[str]) -> str:
+    """The name under which a metric of a task file stands among scores; "" if it does not.
+
+    "bleu[13a]" for "bleu", "meteor_exact_stem" for "meteor": a scorer may say more than its name.
+    """
+    if metric in names:
+        return metric
+    for known in (
+        [name for name in names if name.partition("[")[0] == metric],
+        [name for name in names if name.startswith(f"{metric}_")],
+    ):
+        if known:
+            return known[0] if len(known) == 1 else ""
+    return ""
+
+
 @dataclass(frozen=True)
 class _Line:
     """One line of a gate before the candidate's cells of the task it is about."""
@@ -100,6 +123,7 @@ class _Line:
     question: GateQuestion
     declared: str
     spec: GateSpec
+    read: Pairs
 
     @property
     def task(self) -> str:
@@ -173,8 +197,10 @@ class _Line:
     def _pair(self, cell: CellRecord, *, relative: bool) -> CellPair | str:
         """Both sides' scores of the cell, or why they cannot be compared."""
         a, b = self._sides("max_drop" if relative else "min")
-        options = CompareOptions(tasks=(self.task,), criteria=True, collect_reasons=True)
-        pairs = pair_cells(a, b, options)
+        if (self.task, relative) not in self.read:
+            options = CompareOptions(tasks=(self.task,), criteria=True, collect_reasons=True)
+            self.read[self.task, relative] = pair_cells(a, b, options)
+        pairs = self.read[self.task, relative]
         pair = next((one for one in pairs if one.b.variant == cell.variant), None)
         if pair is None:
             return f"the baseline {a.name} has no variant '{cell.variant}': set it again"
@@ -200,12 +226,7 @@ class _Line:
             )
 
     def _name(self, cell: CellRecord) -> str:
-        """The full name of the metric in this cell, "bleu[13a]" for "bleu"; "" if it has none."""
-        names = [info.name for info in cell.scorers]
-        if self.spec.metric in names:
-            return self.spec.metric
-        bare = [name for name in names if name.partition("[")[0] == self.spec.metric]
-        return bare[0] if len(bare) == 1 else ""
+        return full_name(self.spec.metric, [info.name for info in cell.scorers])
 
     def _classes(self, cell: CellRecord, metric: Metric) -> Iterator[tuple[str, list[int]]]:
         both = (metric.a.ok & metric.b.ok).nonzero()[0].tolist()
@@ -224,6 +245,7 @@ class _Line:
             spec=self.spec,
             key=key,
             limit=0.0 if limit is None else limit,
+            metric=self._name(cell) if cell else self.spec.metric,
             task=self.task,
             variant=cell.variant if cell else "",
             model=self.question.candidate.model,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -130,7 +132,7 @@ def make_manifest(run: Run, run_id: str, parts: Sequence[Part]) -> Manifest:
         dirty=run.dirty,
         packages=dict(run.packages),
         python=platform.python_version(),
-        machine=platform.machine(),
+        machine=machine_name(),
     )
 
 
@@ -188,6 +190,27 @@ def hash_samples(samples: Iterable[Sample]) -> str:
 def sha256(data: bytes) -> str:
     """SHA-256 as 64 hex digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def machine_name() -> str:
+    """What answered: architecture, processor, cores, and the GPU if torch was loaded and has one.
+
+    Two names that differ mean that latencies cannot be compared.
+    """
+    parts = [platform.machine(), _processor(), f"{os.cpu_count()} cores"]
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        parts.append(torch.cuda.get_device_name())
+    return ", ".join(filter(None, parts))
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return " ".join(named[0].split()) if named else ""
 
 
 def _manifest(raw: Mapping[str, Any]) -> Manifest:

@@ -41,9 +41,7 @@ def check(demand: Demand, side: Side, cell: CellRecord, trust: Trust) -> Checked
 def _info(side: Side, cell: CellRecord, demand: Demand) -> ScorerInfo:
     """The scorer with its judge's kappa as it is known today."""
     (known,) = measured(side.run, [cell])
-    name = demand.spec.metric
-    exact = [one for one in known.scorers if one.name == name]
-    return (exact or [one for one in known.scorers if one.name.partition("[")[0] == name])[0]
+    return next(one for one in known.scorers if one.name == demand.metric)
 
 
 def _failures(demand: Demand, row: MetricRow) -> tuple[str, str]:

@@ -202,6 +202,10 @@ class RunReader:
 
     def metrics(self) -> list[MetricRow]:
         """All metrics of all cells, in the order of the run."""
+        return list(self._metrics)
+
+    @cached_property
+    def _metrics(self) -> list[MetricRow]:
         return metric_rows(self.table("metrics"))
 
     def verify(self) -> None:
