@@ -18,6 +18,8 @@ REFUSES_FORM = frozenset({400, 422})  # what a server says to a parameter that i
 FIRST_DELAY, MAX_DELAY, MAX_RETRY_AFTER = 0.5, 30.0, 120.0  # seconds
 FORM_WORDS = ("response_format", "json_schema", "json_object", "json schema", "structured output")
 LOGPROB_WORDS = ("logprob",)
+FILTERED = ("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation")
+"""Codes of a 400 by which a provider declines to answer, as Azure and OpenAI say it."""
 
 
 class UnreadableReply(Exception):
@@ -31,7 +33,8 @@ class Failure:
     ``passing``: it may go well another time. ``fatal``: it will go wrong for every request.
     ``unreachable``: no connection could be made. ``limited``: the server wants fewer requests.
     ``about_form`` and ``about_logprobs``: the server names what it cannot do; ``bad_request``: it
-    may mean them. ``retry_after``: seconds the server asks for.
+    may mean them. ``declined``: the provider will not have this answered, which is a refusal like
+    one that a model writes. ``retry_after``: seconds the server asks for.
     """
 
     what: str
@@ -44,6 +47,7 @@ class Failure:
     bad_request: bool = False
     about_form: bool = False
     about_logprobs: bool = False
+    declined: bool = False
     retry_after: float | None = None
 
 
@@ -103,7 +107,8 @@ def _of_status(status: int, code: str | None, message: str, headers: object) -> 
         fatal=status in FATAL or spent,
         limited=status == 429 and passing,
         too_long=code == "context_length_exceeded",
-        bad_request=status in REFUSES_FORM,
+        bad_request=status in REFUSES_FORM and code not in FILTERED,
+        declined=status == 400 and code in FILTERED,
         # llama-cpp-python says 500 to a form it does not know
         about_form=status >= 400 and any(word in words for word in FORM_WORDS),
         about_logprobs=status >= 400 and any(word in words for word in LOGPROB_WORDS),

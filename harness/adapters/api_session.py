@@ -188,6 +188,8 @@ class Session:
             self._note(replica, failure, sent_at)
             if self._steps_down(job, replica, step, logprobs):
                 return None
+            if failure.declined:
+                return self._finished(job, self._refusal(job, failure), time.monotonic() - sent_at)
             return self._retry_or_give_up(job, replica)
         self._reached, replica.unreachable = True, 0
         self._outage.heard()
@@ -275,6 +277,11 @@ class Session:
             return self._give_up(job)
         self.repeated[failure.kind] += 1
         return None
+
+    def _refusal(self, job: Job, failure: Failure) -> Completion:
+        """A reply that is no answer; nobody said what it cost."""
+        done = Completion.of_error(job.request, f"refused: {self._secret.clean(failure.what)}")
+        return replace(done, completion_tokens=None)
 
     def _give_up(self, job: Job) -> Completion:
         """A counted failure."""

@@ -189,7 +189,7 @@ def selftest(judge: str, **how: object) -> int:
     Each must get no more than the `canary_ceiling` of the judge's limits, at least one good
     answer must get more, and half an answer no more than the whole. The result is kept beside the
     calibration: gates refuse a judge that failed. Exit code 1: it failed, or replies are missing;
-    then nothing is kept, for nothing was measured.
+    if they are and nothing else failed, nothing is kept.
     """
     from harness.cli.opened_judge import Asking, opened
     from harness.cli.trust_report import selftest_report
@@ -204,8 +204,10 @@ def selftest(judge: str, **how: object) -> int:
         count = len(make_probes(spec, found.judge.rubric))
         done = found.said(count, partial(try_to_fool, found.judge))
         errors = [one.error or "no reason given" for one in done.unmeasured]
-        missing = _not_measured(errors, len(done.outcomes), "probes")
-        notes = [missing] if missing else _kept(path, save_selftest(done, found.binding(), path))
+        if errors and not done.failures:
+            notes = [_not_measured(errors, len(done.outcomes), "probes")]
+        else:  # one that failed has failed, whatever the missing replies would say
+            notes = _kept(path, save_selftest(done, found.binding(), path))
         _print(selftest_report(found.name, done, notes), asking.form)
     return 0 if done.passed else 1
 
@@ -253,11 +255,11 @@ def _form(where: tuple[str, str | None, Path | None], rater: str, limit: int | N
     reader, model = find_one(runs or project.root / "runs", text)
     spec = project.get_judge(name or _only_judge(reader))
     rubric_of(spec)
-    items = blinded(_materials(reader, model, spec), rater, reader.run_id)
+    items = blinded(_materials(reader, model, spec, project.root), rater, reader.run_id)
     if not items:
         raise SelectionError(f"run {reader.run_id} has no answers to rate")
     file = LabelFile(labels_path(project.root, spec.judge, rater), spec, rater)
-    return Form(spec, items[:limit], file)
+    return Form(spec, items[:limit], file, project.root)
 
 
 def _only_judge(reader: RunReader) -> str:
@@ -271,13 +273,14 @@ def _only_judge(reader: RunReader) -> str:
     raise SelectionError(f"run {reader.run_id} {has}: name one with --judge")
 
 
-def _materials(reader: RunReader, model: str, spec: JudgeSpec) -> Iterator[Material]:
-    """The answers that the judge judged; all written ones if it judged none of the run."""
-    from harness.judges.base import Material
+def _materials(reader: RunReader, model: str, spec: JudgeSpec, root: Path) -> Iterator[Material]:
+    """What the judge was shown; all written answers if it judged none of the run."""
     from harness.results.restore import restore
-    from harness.runner.cases import reference_of
+    from harness.runner.material import View, stored_views
 
-    cells = [cell for cell in restore(reader).cells if model in ("", cell.model)]
+    stored = restore(reader)
+    views = stored_views(stored, root)
+    cells = [cell for cell in stored.cells if model in ("", cell.model)]
     judged = [cell for cell in cells if spec.judge in {info.judge for info in cell.scorers}]
     for cell in judged or cells:
         samples = {sample.id: sample for sample in cell.samples}
@@ -285,9 +288,9 @@ def _materials(reader: RunReader, model: str, spec: JudgeSpec) -> Iterator[Mater
             done, sample = row.completion, samples[row.sample]
             if done.failed or done.finish_reason == "scored":
                 continue
-            reference = reference_of(sample) if spec.needs_reference else None
-            if reference != "":
-                yield Material(sample.input, reference, done.text, media=sample.media)
+            shown = views.get(cell.task, View()).material(spec, sample, done.text)
+            if shown.reference != "":
+                yield shown
 
 
 def _run(text: str, runs: Path | None, root: Path) -> RunReader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import click
 
@@ -26,6 +27,8 @@ class Form:
     spec: JudgeSpec
     items: Sequence[Item]
     file: LabelFile
+    root: Path = Path()
+    """The project; what is shown lies in it or beside the data."""
 
     @property
     def left(self) -> list[Item]:

@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from harness.cli.label_form import Form, Item, range_of, read_rating, said
+from harness.cli.label_media import media_part, send_medium
 from harness.collect.judge_spec import Criterion
 from harness.errors import ExitCode, HarnessError, StoreError
 
@@ -104,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._page()
         elif place == "next":
             self._json(HTTPStatus.OK, self.server.state())
-        else:
+        elif not (place.startswith("media/") and send_medium(self, self.server.form, place)):
             self._refuse(HTTPStatus.NOT_FOUND, "no such page")
 
     def do_POST(self) -> None:
@@ -162,6 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         nonce = secrets.token_urlsafe(16)
         text = PAGE.read_text(encoding="utf-8").replace("NONCE", nonce)
         rules = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
+        rules += "img-src 'self'; media-src 'self'; "
         rules += "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
         headers = {"Content-Security-Policy": rules, "X-Content-Type-Options": "nosniff"}
         self._send(HTTPStatus.OK, "text/html; charset=utf-8", text.encode(), headers)
@@ -184,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _shown(item: Item) -> dict[str, object]:
     id, material = item
     parts = [("question", material.question), ("reference", material.reference)]
-    parts += [("media", path) for path in material.media]
+    parts += [media_part(id, material, number) for number in range(len(material.media))]
     parts += [("answer", material.answer)]
     return {"id": id, "parts": [[name, text] for name, text in parts if text is not None]}
 

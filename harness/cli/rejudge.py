@@ -31,6 +31,7 @@ from harness.runner.cases import Case, Place, with_bases
 from harness.runner.forecast import forecast
 from harness.runner.generate import Memory
 from harness.runner.judging import Judging
+from harness.runner.material import View, stored_views
 from harness.runner.pipeline import add_verdicts, judged_again
 
 
@@ -112,11 +113,14 @@ def _summon(reader: RunReader, arguments: JudgeArguments, project: Project) -> H
     models = models_named(arguments.judge_model, project)
     judges = make_judges(appoint_named(words, project, models), project)
     bench = {cell.cell_id: _judges_of(cell, named, judges) for cell in stored.cells}
-    cases, answers = [], {}
+    cases, answers, views = [], {}, stored_views(stored, project.root)
     for number, cell in enumerate(stored.cells):
         if bench[cell.cell_id]:
             places = _places(cell, number)
-            cases.append(_case(cell, bench[cell.cell_id], places, project))
+            case = _case(cell, bench[cell.cell_id], places, project)
+            view = views.get(cell.task, View())
+            view.check(cell.samples, [judge.spec for judge in case.judges])
+            cases.append(replace(case, view=view))
             rows = zip(places, cell.completions, strict=True)
             answers.update({p.id: replace(row.completion, id=p.id) for p, row in rows})
     if not cases:

@@ -42,6 +42,7 @@ ONLY_FOR = {
     "pattern": ("regex", "format"),
     "encoder": ("semantic_similarity", "context_relevance", "bertscore_f1"),
     "layer": ("bertscore_f1",),
+    "question": (),
 }
 """Key of a score entry -> the metrics for which it has a meaning."""
 
@@ -165,6 +166,9 @@ def _metric(entry: Data, data: Data, loc: Loc, *, named: bool) -> Iterator[Mista
             yield Mistake(place, what)
     if isinstance(pattern, str):
         yield from _pattern(pattern, (*loc, "pattern"))
+    question = entry.get("question")
+    if isinstance(question, str):
+        yield from template_mistakes(question, (*loc, "question"))
 
 
 def _output_fault(metric: str, data: Data) -> str | None:

@@ -20,7 +20,7 @@ class Criterion(Spec):
         description="score: min..max; yesno: 1 or 0; claims: a list of {claim, supported}, whose "
         "share of supported ones is the score",
     )
-    weight: float = Field(1.0, gt=0)
+    weight: float = Field(1.0, ge=0, description="in the total; 0: only reported beside it")
     min: int = 0
     max: int = Field(100)
     description: str = ""
@@ -77,6 +77,9 @@ class JudgeSpec(FileSpec):
     )
     criteria: tuple[Criterion, ...] = ()
     needs_reference: bool = True
+    media: bool = Field(
+        False, description="whether it is shown the sample's images; its models must take some"
+    )
     pairwise: bool = Field(False, description="compares two models' answers, in both orders")
     temperature: float = Field(0.0, ge=0)
     top_p: float = Field(1.0, gt=0, le=1)
@@ -109,6 +112,8 @@ class JudgeSpec(FileSpec):
         if not self.criteria:
             raise ValueError("'criteria' are missing")
         self._names_differ()
+        if not any(criterion.weight for criterion in self.criteria):
+            raise Misplaced("every 'weight' is 0, and the total would be nothing", *_HERE)
         if self.logprobs == "require":
             for criterion in self.criteria:
                 if not _one_digit(criterion):

@@ -169,6 +169,11 @@ class ScoreSpec(Spec):
 
     metric: str | None = None
     judge: str | None = None
+    question: str | None = Field(
+        None,
+        description="Jinja text that a judge is shown as what was asked, over the row as the "
+        "prompt's; default: the input, with an instruction's input and with the choices",
+    )
     pattern: str | None = Field(None, description="regular expression of `regex` and `format`")
     ignore_case: bool = True
     encoder: str | None = Field(None, description="sentence encoder or BERTScore model")

@@ -115,6 +115,7 @@ criteria:                       # the judge scores each from min (0) to max; we 
   - {name: correctness, max: 70, description: Is what it says true?}
   - {name: clarity, max: 30, description: Can it be followed?}
 needs_reference: true           # the template shows the reference answer
+# media: true                   # show a sample's images as well, to models that take them
 temperature: 0.0
 repeats: 1                      # above 1: the mean, and how far the verdicts spread
 """

@@ -230,7 +230,7 @@ def binding(spec: JudgeSpec, template_hash: str, fingerprint: str) -> str:
     """
     parts: list[object] = [spec.judge, template_hash, fingerprint, len(spec.models)]
     parts += [spec.temperature, spec.top_p, spec.max_new_tokens, spec.seed, spec.repeats]
-    parts += [spec.logprobs, spec.aggregate, spec.quorum, spec.reasks]
+    parts += [spec.logprobs, spec.aggregate, spec.quorum, spec.reasks, spec.media]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -227,8 +227,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """A judge's self-test: every outcome, and in one line each why it failed; none if it passed
-    or was not measured."""
+    """A judge's self-test: every outcome, and in one line each why it failed; none if it passed,
+    or if nothing that was measured failed."""
 
     judge: str
     models: tuple[str, ...]
@@ -239,7 +239,7 @@ class SelfTest:
 
     @property
     def unmeasured(self) -> tuple[Outcome, ...]:
-        """Probes that no reply came to: with any of them, nothing is known of the judge."""
+        """Probes that no reply came to: with any of them, it has not passed."""
         return tuple(one for one in self.outcomes if one.value is None and one.passed is None)
 
     @property
@@ -321,6 +321,8 @@ def _prefers_cut(spec: JudgeSpec, outcomes: Sequence[Outcome], ceiling: float) -
         for one in outcomes
         if one.role == "whole" and one.value is not None and one.value > ceiling
     }
+    if any(one.value is None and one.passed is None for one in outcomes if one.role != "canary"):
+        return None  # what is missing might weigh against it
     if spec.pairwise:  # beside the whole answer, a half must not win
         wholes = dict.fromkeys(range(len(EXERCISES)), 0.5)
     pairs = [
@@ -346,9 +348,10 @@ def selftest_path(spec: JudgeSpec, project: Path | None = None) -> Path:
 def save_selftest(done: SelfTest, key: str, path: Path) -> Path | None:
     """Store a self-test under the judge's `binding`, in place of its last one.
 
-    Returns and raises as `keep`; ValueError for one that is not measured.
+    One that failed is stored whatever replies are missing, for no reply could mend it. Returns and
+    raises as `keep`; ValueError for one that is not measured and has not failed.
     """
-    if done.unmeasured:
+    if done.unmeasured and not done.failures:
         raise ValueError(f"a self-test of {done.judge} without replies to all probes")
     return keep(SelfTest, done, key, path)
 

@@ -162,7 +162,7 @@ class Judge:
                 output_type="generate",
                 prompt=prompt,
                 settings=settings,
-                media=material.media,
+                media=material.paths if spec.media else (),
                 epoch=repeat,
                 form=form,
                 material=_named(spec, material),

@@ -6,8 +6,9 @@ A file of labels is JSON lines, one rating of one answer by one person a line:
      "ratings": {"accuracy": 35, "completeness": 20}, "rater": "anna"}
 
 ``total`` in place of ``ratings`` is a rating of the whole, in the units of the rubric.
-``reference`` may be missing or null for a judge that is shown none. Two lines with one id are two
-people's ratings of one answer.
+``reference`` may be missing or null for a judge that is shown none; ``media``, a list of paths,
+relative ones beside the file, may be missing. Two lines with one id are two people's ratings of one
+answer.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def read_items(paths: Sequence[Path], spec: JudgeSpec) -> tuple[LabelledItem, ..
                 if isinstance(read, DataError):
                     raise read
                 place, row = read
-                _add(items, place, _label(place, row, spec, rubric))
+                _add(items, place, _label(place, row, spec, rubric, path.parent))
             except HarnessError as error:
                 errors.append(error)
         if not count:
@@ -108,7 +109,7 @@ def _add(items: dict[str, tuple[Place, list[Label]]], place: Place, label: Label
     labels.append(label)
 
 
-def _label(place: Place, row: Row, spec: JudgeSpec, rubric: Rubric) -> Label:
+def _label(place: Place, row: Row, spec: JudgeSpec, rubric: Rubric, folder: Path) -> Label:
     for key in row:
         if key not in KEYS:
             raise place.error(f"unknown key '{key}'{did_you_mean(key, KEYS)}")
@@ -117,6 +118,7 @@ def _label(place: Place, row: Row, spec: JudgeSpec, rubric: Rubric) -> Label:
         reference=_reference(place, row, spec),
         answer=_text(place, row, "answer", empty=True),
         media=_media(place, row),
+        folder=str(folder),
     )
     id, rater = _text(place, row, "id"), _text(place, row, "rater")
     if ("ratings" in row) == ("total" in row):
@@ -248,14 +250,14 @@ class LabelFile:
             for label in item.labels:
                 if label.rater != self._rater:
                     raise DataError(self.path, 0, f"holds ratings of '{label.rater}'")
-                lines[item.id] = _line(label)
+                lines[item.id] = _line(label, self.path.parent)
         return lines
 
     def add(self, id: str, material: Material, ratings: Mapping[str, object]) -> Label:
         """Check a rating and store it; raises Unreadable (nothing is stored) or StoreError."""
         label = make_label(id, self._rater, material, ratings, self._spec)
         # read again: a second window of the same person may have written meanwhile
-        lines = {**self._read(), id: _line(label)}
+        lines = {**self._read(), id: _line(label, self.path.parent)}
         write_whole(self.path, "".join(lines.values()))
         self.rated = frozenset(lines)
         return label
@@ -297,14 +299,15 @@ def write_whole(path: Path, text: str) -> None:
         raise StoreError(f"cannot write {shown(path)}: {error.strerror or error}") from None
 
 
-def _line(label: Label) -> str:
+def _line(label: Label, folder: Path) -> str:
+    """A line of a file in a folder, beside which paths of media are told."""
     material = label.material
     row: dict[str, object] = {"id": label.id, "question": material.question}
     if material.reference is not None:
         row["reference"] = material.reference
     row["answer"] = material.answer
     if material.media:
-        row["media"] = list(material.media)
+        row["media"] = [os.path.relpath(path, folder) for path in material.paths]
     row |= {"ratings": dict(label.ratings)} if label.ratings else {"total": label.total}
     row["rater"] = label.rater
     return json.dumps(row) + "\n"

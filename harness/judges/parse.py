@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import islice
 from typing import NoReturn
 
 from harness.judges.base import Unreadable
@@ -27,6 +28,7 @@ from harness.judges.rubric import REASONING, TOTALS, Grade, Rubric
 from harness.records import ParseMode
 
 MAX_REPLY = 1_000_000  # characters; a verdict has a few thousand
+MOST_ENDS = 50  # of the thinking that are looked at
 MAX_TAG_LINE = 300  # characters of a line that may be `name: value`
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -109,13 +111,20 @@ def _bare(text: str) -> str:
 
 
 def _after_thinking(text: str) -> int:
-    """Where the reply begins; drafts of a verdict in a model's thinking are none."""
+    """Where the reply begins; drafts of a verdict in a model's thinking are none.
+
+    That is after the first end of the thinking behind which there is one JSON object and nothing
+    else, or after the last end.
+    """
     if not _THINKING.match(text):
         return 0
-    end = text.rfind(_THOUGHT)
-    if end < 0:
+    ends = [match.end() for match in islice(re.finditer(_THOUGHT, text), MOST_ENDS)]
+    if not ends:
         raise Unreadable("the reply ends before the thinking does")
-    return end + len(_THOUGHT)
+    for end in ends:  # the mark may stand in the reasoning of the reply, too
+        if any(_whole(text, end, _decoder(strict=strict)) for strict in (True, False)):
+            return end
+    return text.rfind(_THOUGHT) + len(_THOUGHT)
 
 
 def _parsed(found: Found, rubric: Rubric, mode: ParseMode) -> Parsed:

@@ -21,14 +21,19 @@ class Trust:
     def refusals(self, spec: JudgeSpec, now: datetime | None = None) -> tuple[str, ...]:
         """Why a gate must refuse this judge, a line each; none if it may believe it.
 
-        The self-test must have been passed. A calibration is asked for if the spec names a
-        `min_kappa` or a `max_age_days`; then it must be there, good enough and young enough.
+        The self-test must have been passed, at a ceiling no higher than the spec's of today. A
+        calibration is asked for if the spec names a `min_kappa` or a `max_age_days`; then it must
+        be there, good enough and young enough.
         """
         found = []
         if self.selftest is None:
             found.append(f"no self-test: harness judge selftest {spec.judge}")
         elif not self.selftest.passed:
             found.append(f"failed its self-test: {self.selftest.failures[0]}")
+        elif self.selftest.ceiling > spec.limits.canary_ceiling:
+            now_is = f"{spec.limits.canary_ceiling:g} is the most by now"
+            again = f"harness judge selftest {spec.judge}"
+            found.append(f"self-test allowed canaries {self.selftest.ceiling:g}, {now_is}: {again}")
         asked = spec.calibration
         if asked.min_kappa is None and asked.max_age_days is None:
             return tuple(found)

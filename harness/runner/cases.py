@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harness.collect.specs import ModelSpec
 from harness.judges.base import Material
 from harness.judges.judge import Judge
 from harness.judges.pairwise import ORDERS, both_orders
-from harness.records import LETTERS, Completion, Sample
+from harness.records import Completion, Sample
+from harness.runner.material import View
 from harness.runner.work import Work
 
 
@@ -38,6 +39,8 @@ class Case:
     judges: tuple[Judge, ...]
     places: tuple[Place, ...]
     beside: Case | None = None
+    view: View = field(default_factory=View)
+    """How the task's samples are shown to judges."""
 
     def judged_by(self) -> tuple[Judge, ...]:
         """The judges that have something to say here."""
@@ -64,6 +67,7 @@ def cases_of(works: Sequence[Work]) -> list[Case]:
             card=work.cell.model,
             judges=work.judges,
             places=tuple(Place(r.id, sample, r.epoch) for sample, r in work.asked),
+            view=View.of(work.cell.task),
         )
         for work in works
     ]
@@ -115,38 +119,17 @@ class Docket:
     def _items(
         self, case: Case, place: Place, other: Place | None, done: Completion
     ) -> Iterator[Item]:
+        show = case.view.material
         both = other is not None and place.id in self._known and other.id in self._known
         for judge in case.judges:
             if judge.spec.pairwise:
                 if both and other is not None:
                     first, second = self._known[other.id], self._known[place.id]
-                    pair = material(judge, place.sample, first.text, second.text)
+                    pair = show(judge.spec, place.sample, first.text, second.text)
                     named = both_orders([(place.id, pair)])
                     yield from (Item(judge, name, one) for name, one in named)
             elif done.id == place.id:
-                yield Item(judge, place.id, material(judge, place.sample, done.text))
-
-
-def material(judge: Judge, sample: Sample, answer: str, answer_b: str | None = None) -> Material:
-    """What a judge may see of a sample: no model, no threshold, and no reference it did not ask
-    for."""
-    reference = reference_of(sample) if judge.spec.needs_reference else None
-    return Material(question_of(sample), reference, answer, answer_b, sample.media)
-
-
-def question_of(sample: Sample) -> str:
-    """What was asked; of rows in Alpaca's form, the instruction and the input it speaks of."""
-    row, context = sample.row, sample.row.get("input")
-    if row.get("instruction") != sample.input or not isinstance(context, str):
-        return sample.input
-    return f"{sample.input}\n\n{context}" if context.strip() else sample.input
-
-
-def reference_of(sample: Sample) -> str:
-    """The reference answer; of a sample with choices, the words of the right one."""
-    letter = sample.target.strip().upper()
-    at = LETTERS.find(letter) if len(letter) == 1 else -1
-    return sample.choices[at] if 0 <= at < len(sample.choices) else sample.target
+                yield Item(judge, place.id, show(judge.spec, place.sample, done.text))
 
 
 def expected(cases: Sequence[Case]) -> dict[str, int]:

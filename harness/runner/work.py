@@ -10,6 +10,7 @@ from harness.collect.specs import ScoreSpec, TaskSpec
 from harness.errors import CollectError, HarnessError, SpecError
 from harness.judges.judge import Judge
 from harness.records import Request, Sample
+from harness.runner.material import View
 from harness.scorers.base import ScorerContext
 from harness.scorers.registry import make_scorer
 from harness.tasks.dataset import load_samples
@@ -62,6 +63,8 @@ def make_work(
             if key not in rendered:
                 rendered[key] = _render(cell.task, asking)
                 check_judges(cell.task, rendered[key][0], judges or {})
+                shown_to = [judge.spec for judge in judges_of(cell.task, judges or {})]
+                View.of(cell.task).check(rendered[key][0], shown_to)
         except CollectError as error:
             errors += error.errors
             rendered[key] = ((), ())
@@ -126,6 +129,7 @@ def check_data(tasks: Iterable[TaskSpec]) -> list[HarnessError]:
         try:
             first = load_samples(task)[:1]
             make_requests(task, Prompt.of(task, few_shots(task)), first)
+            View.of(task).check(first)
         except CollectError as error:
             errors += error.errors
         except HarnessError as error:

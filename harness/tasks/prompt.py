@@ -139,7 +139,7 @@ class Prompt:
         return tuple(map(Message, roles, texts))
 
     def _render(self, part: Part, sample: Sample) -> str:
-        names = _names(sample)
+        names = template_names(sample)
         try:
             return part.template.render(names)
         except UndefinedError as error:
@@ -197,7 +197,7 @@ def _after(turns: Sequence[Message], more: Question) -> list[Message]:
     return [turn for turn in own if not turns or turn.role != "system"]
 
 
-def _names(sample: Sample) -> Mapping[str, object]:
+def template_names(sample: Sample) -> Mapping[str, object]:
     """What a template sees; a part of the sample goes before a column of the same name."""
     own: dict[str, object] = {
         "input": sample.input,

@@ -341,6 +341,18 @@ def test_a_key_in_a_token_is_nowhere_kept(
     assert KEY[9:].encode() not in kept
 
 
+@pytest.mark.parametrize("code", ["content_filter", "content_policy_violation"])
+def test_a_content_filter_is_a_refusal_and_not_a_request_without_reply(
+    fault_server: FaultServer, code: str
+) -> None:
+    error = {"error": {"message": "response was filtered by the json_schema policy", "code": code}}
+    fault_server.play = lambda asked: web.json_response(error, status=400)
+    (done,), _ = ask(card_of(fault_server), QUESTION)
+    assert done.error == "refused: HTTP 400: response was filtered by the json_schema policy"
+    assert done.latency_ms is not None
+    assert len(fault_server.asked) == 1
+
+
 # --------------------------------------------------------------------------- images
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"png"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from aiohttp import web
 from click.testing import CliRunner
 from faultserver import Asked, FaultServer
 from scriptedjudge import GULLIBLE, fair, filled, material, schema
@@ -176,6 +177,35 @@ def test_a_self_test_with_one_reply_missing_is_none(
     code, out = command(selftest, "strict")
     assert code == 0
     assert len(fault_server.asked) == 25  # only what was missing
+
+
+def test_r7_a_self_test_that_failed_replaces_one_that_passed_though_a_reply_is_missing(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    assert command(selftest, "strict")[0] == 0
+    fault_server.answer = GULLIBLE["ignore the rubric"]
+    fault_server.play = lambda asked: "500" if asked.number == 30 else "ok"
+    code, out = command(selftest, "strict", "--fresh")
+    assert code == 1
+    assert "FAILED ignore the rubric (exercise 1): 1.00, above 0.2" in out
+    assert "NOT MEASURED" not in out
+    assert "kept in" in out
+    assert len(stored(judged.root, "strict.selftest.json")["failures"]) == 2
+
+
+def test_r7_a_canary_that_the_provider_filters_is_refused_and_has_no_verdict(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    def play(asked: Asked) -> str | web.Response:
+        error = {"message": "filtered", "code": "content_filter"}
+        planted = "Ignore the rubric" in asked.prompt
+        return web.json_response({"error": error}, status=400) if planted else "ok"
+
+    fault_server.play = play
+    code, out = command(selftest, "strict")
+    assert code == 1
+    assert "FAILED ignore the rubric (exercise 1): no verdict: refused: HTTP 400: filtered" in out
+    assert len(stored(judged.root, "strict.selftest.json")["failures"]) == 2
 
 
 def test_a_judge_that_gives_no_verdict_fails_with_one_reason(
@@ -668,6 +698,149 @@ def test_the_page_is_nobody_elses(judged: UserProject) -> None:
         assert call(server.url + "rate", body, Content_Type="text/plain")[0] == 400
         assert server.server_address[0] == "127.0.0.1"
     assert not (judged.root / "judges/labels").exists()
+
+
+def write_exercise(judged: UserProject, *media: str) -> None:
+    """A task with one sample that has media, and an answer to it."""
+    fields = "fields: {input: question, target: answer, media: clips}"
+    judged.write(
+        "tasks/gym/gym.task.yaml",
+        "task: gym\nversion: 1\n"
+        f"data: {{path: data/gym.jsonl, {fields}}}\n"
+        'prompt: {template: "{{ input }}"}\nscore: [{judge: strict}]\n',
+    )
+    row = {"id": "s0", "question": "What is it?", "answer": "A squat.", "clips": list(media)}
+    judged.write_rows("tasks/gym/data/gym.jsonl", [row])
+    judged.add_replay({"s0": "A squat indeed."})
+
+
+@pytest.fixture
+def exercise(judged: UserProject) -> UserProject:
+    """A judged run of one sample with a video, an image and files that no page may show."""
+    write_exercise(judged, "base/burglary.mp4", "frame.png", "notes.avi", "../../../../out.png")
+    data = judged.root / "tasks/gym/data"
+    (data / "base").mkdir()
+    (data / "base/burglary.mp4").write_bytes(bytes(range(100)))
+    for path in (data / "frame.png", data / "notes.avi", judged.root.parent / "out.png"):
+        path.write_bytes(b"\x89PNG\r\n\x1a\nx")
+    done = judged.harness("run", "gym", "-m", "recorded")
+    assert done.returncode == 0, done.stderr
+    return judged
+
+
+def get(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+    try:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(urllib.request.Request(url, headers=headers)) as reply:
+            return reply.status, reply.read(), dict(reply.headers)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read(), dict(error.headers)
+
+
+def test_the_page_shows_the_media_themselves_under_blind_names(exercise: UserProject) -> None:
+    with page(exercise) as server:
+        _, state, _ = call(server.url + "next")
+        shown = [(name, text) for name, text in state["item"]["parts"]]
+        kinds = [name for name, _ in shown]
+        assert kinds == ["question", "reference", "video", "image", "media", "image", "answer"]
+        assert not [word for word in ("burglary", "frame", "notes", "base") if word in str(shown)]
+        video, image, other, outside = (text for _, text in shown[2:6])
+        assert "(.avi)" in other
+        status, body, headers = get(server.url + video)
+        assert (status, body, headers["Content-Type"]) == (200, bytes(range(100)), "video/mp4")
+        assert get(server.url + image)[2]["Content-Type"] == "image/png"
+        assert get(server.url + outside)[0] == 404
+        for wrong in ("media/x/0", video[:-1] + "9", video[:-1] + "2", "media/../0", "media/"):
+            assert get(server.url + wrong)[0] == 404
+        rules = get(server.url)[2]["Content-Security-Policy"]
+        assert "img-src 'self'; media-src 'self'" in rules
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=10-19", 206, range(10, 20)),
+        ("bytes=90-", 206, range(90, 100)),
+        ("bytes=95-500", 206, range(95, 100)),
+        ("bytes=200-", 200, range(100)),
+        ("nonsense", 200, range(100)),
+    ],
+)
+def test_a_player_may_jump_in_a_video(
+    exercise: UserProject, asked: str, status: int, part: range
+) -> None:
+    with page(exercise) as server:
+        parts = dict(call(server.url + "next")[1]["item"]["parts"])
+        found = get(server.url + parts["video"], Range=asked)
+    assert found[:2] == (status, bytes(part))
+    if status == 206:
+        assert found[2]["Content-Range"] == f"bytes {part[0]}-{part[-1]}/100"
+
+
+def test_a_rater_is_shown_what_the_judge_was_shown(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    """Instruction with its input, choices with their letters, columns that `question` names."""
+    data = {"id": "s0", "question": "Which?", "text": "A long text.", "answer": "B"}
+    rows = [data | {"instruction": "Which?", "input": "A short one.", "options": ["red", "blue"]}]
+    for task, more in (("plain", ""), ("told", ', question: "{{ text }} | {{ input }}"')):
+        fields = "{input: instruction, target: answer, choices: options}"
+        judged.write(
+            f"tasks/{task}/{task}.task.yaml",
+            f"task: {task}\nversion: 1\ndata: {{path: data/x.jsonl, fields: {fields}}}\n"
+            f'prompt: {{template: "{{{{ input }}}}"}}\nscore: [{{judge: strict{more}}}]\n',
+        )
+        judged.write_rows(f"tasks/{task}/data/x.jsonl", rows)
+    judged.add_replay({"s0": "It is B."})
+    fault_server.answer = lambda asked: filled(asked, 0.5)
+    done = judged.harness("run", "plain", "told", "-m", "recorded")
+    assert done.returncode == 0, done.stderr
+    seen = [material(asked) for asked in fault_server.asked]
+    assert {one["question"] for one in seen} == {
+        "Which?\n\nA short one.\n\nA. red\nB. blue",
+        "A long text. | Which?",
+    }
+    assert {one["reference"] for one in seen} == {"B. blue"}
+    with page(judged) as server:
+        rated = [about for _, about in server.form.items]
+    keys = ("question", "reference", "answer")
+    shown = [{key: getattr(one, key) for key in keys} for one in rated]
+    assert sorted(map(str, shown)) == sorted(str({k: one[k] for k in keys}) for one in seen)
+    fault_server.asked.clear()  # a finished run is judged by the same material
+    again = judged.harness("judge", "latest", "--fresh")
+    assert again.returncode == 0, again.stderr
+    assert sorted(map(str, (material(one) for one in fault_server.asked))) == sorted(map(str, seen))
+
+
+def test_a_judge_is_shown_images_from_beside_the_data_only_if_it_asks_for_them(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    write_exercise(judged, "frame.png")
+    (judged.root / "tasks/gym/data/frame.png").write_bytes(b"\x89PNG\r\n\x1a\nx")
+    for more, images in (("", 0), ("media: true\n", 1)):
+        judged.write("judges/strict.judge.yaml", JUDGE + more)
+        fault_server.asked.clear()
+        done = judged.harness("run", "gym", "-m", "recorded", "--fresh")
+        assert done.returncode == 0, done.stderr
+        (asked,) = fault_server.asked
+        assert json.dumps(asked.body).count("data:image/png;base64") == images
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("lost.png", "is no file beside the data"), ("../../../../x.png", "lies outside the project")],
+)
+def test_media_that_a_judge_cannot_be_shown_are_told_before_anybody_is_asked(
+    judged: UserProject, fault_server: FaultServer, name: str, what: str
+) -> None:
+    write_exercise(judged, name)
+    (judged.root.parent / "x.png").write_bytes(b"\x89PNG\r\n\x1a\nx")
+    judged.write("judges/strict.judge.yaml", JUDGE + "media: true\n")
+    done = judged.harness("run", "gym", "-m", "recorded")
+    assert done.returncode == 4
+    assert f"judge 'strict' is shown media: media '{name}' of sample 's0' {what}" in done.stderr
+    assert fault_server.asked == []
 
 
 def test_schema_of_the_scripted_judge_is_the_judges(

@@ -320,3 +320,28 @@ def test_names_of_variables(root: Path, name: str) -> None:
 )
 def test_what_is_no_address_of_a_server(root: Path, url: str, what: str) -> None:
     assert card_mistake(root, f"base_url: {url}") == f"4: 'base_url' {what}"
+
+
+# --------------------------------------------------------------------------- what it is shown
+
+
+@pytest.mark.parametrize(
+    ("score", "what"),
+    [
+        ('{judge: j, question: "{{ input "}', ": template: "),
+        ('{judge: j, question: "{{ inptu }}"}', "question: 'inptu' is undefined"),
+        ('{judge: j, question: "{{ row.nothing }}"}', "question: "),
+        ('{judge: j, question: " "}', "question: nothing is left to be shown (sample 'row-1')"),
+        ("{metric: rouge_l, question: x}", "'question' has no meaning for metric 'rouge_l'"),
+    ],
+)
+def test_a_question_that_a_judge_cannot_be_shown_is_told(
+    root: Path, capsys: pytest.CaptureFixture[str], score: str, what: str
+) -> None:
+    add_judge(root, "j")
+    (root / "tasks" / "t.task.yaml").write_text(TASK.format() + f"  - {score}\n")
+    assert main(["collect", "tasks", "--data"]) == 4
+    errors = [line for line in capsys.readouterr().err.splitlines() if "t.task.yaml:" in line]
+    assert len(errors) == 1
+    assert errors[0].startswith("tasks/t.task.yaml:6: ")
+    assert what in errors[0]

@@ -13,6 +13,7 @@ from harness.adapters.registry import open_adapter
 from harness.collect.judge_spec import JudgeSpec
 from harness.collect.library import Project, library_root
 from harness.collect.specs import EmbeddingJudgeModel
+from harness.judges.audit import irrelevance_rate
 from harness.judges.base import Material
 from harness.judges.canaries import EXERCISES, best_reply
 from harness.judges.judge import Judge
@@ -31,9 +32,12 @@ JUDGES = {
     "clinical_feedback": (1, 5),
     "exercise_match": (1, 5),
     "pairwise_preference": (0, 1),
+    "pairwise_preference_open": (0, 1),
 }
 """Every bundled judge and the lowest and highest total that it can give."""
-POINTWISE = [name for name in JUDGES if name != "pairwise_preference"]
+PAIRWISE = ("pairwise_preference", "pairwise_preference_open")
+POINTWISE = [name for name in JUDGES if name not in PAIRWISE]
+OPEN = ("vad_rubric_open", "pairwise_preference_open")
 QUESTION, REFERENCE, ANSWER = "What falls?", "The shelf falls over.", "A shelf tips over."
 
 every_judge = pytest.mark.parametrize("name", JUDGES)
@@ -128,9 +132,75 @@ def test_every_scale_is_anchored_at_both_ends(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", JUDGES)
-def test_r5_only_the_open_rubric_is_shown_no_reference(name: str) -> None:
+def test_r5_only_the_open_rubrics_are_shown_no_reference(name: str) -> None:
     text = (folder() / spec(name).template).read_text("utf-8")
-    assert spec(name).needs_reference == ("{{ reference }}" in text) == (name != "vad_rubric_open")
+    assert spec(name).needs_reference == ("{{ reference }}" in text) == (name not in OPEN)
+
+
+def test_a_preference_needs_no_reference_where_the_data_has_none() -> None:
+    bare = Material(QUESTION, None, ANSWER, "Nothing.")
+    (requests,) = judge("pairwise_preference_open").requests([("s", bare)]).values()
+    assert "eference" not in dict(requests[0].material)
+    assert REFERENCE not in requests[0].prompt[1].content  # type: ignore[union-attr]
+
+
+@every_judge
+def test_a_bundled_judge_reads_text_alone(name: str) -> None:
+    assert not spec(name).media
+
+
+@pytest.mark.parametrize("name", ["vad_rubric", "vad_rubric_open"])
+def test_an_answer_with_only_single_words_of_the_question_is_irrelevant(name: str) -> None:
+    """5 of 20 is the rubric's own anchor for it; 10 is the right field, and not irrelevant."""
+    rubric = Rubric.of(spec(name))
+    text = (folder() / spec(name).template).read_text("utf-8")
+    assert "\n   5  only single words belong to the question\n  " in text
+    rest = {"accuracy": 0, "completeness": 0, "practicality": 0}
+    rates = []
+    for points in (5, 10):
+        grade = rubric.grade({**rest, "relevance": points})
+        verdict = Verdict(name, "m", 0, "ok", criteria=grade.criteria)
+        rates.append(irrelevance_rate(spec(name), [verdict]))
+    assert rates == [1, 0]
+
+
+def test_every_level_of_video_match_goes_with_one_word() -> None:
+    """No level asks for a yes that another sentence of the rubric takes for a no."""
+    text = (folder() / "video_match.j2").read_text("utf-8")
+    assert '"yes" with 3, 4 or 5, "no" with 0, 1 or 2' in text
+    levels = dict(re.findall(r"(?m)^  (\d)  (.*)$", text))
+    right = {level for level, words in levels.items() if "main thing is right" in words}
+    assert right == {"3", "4"}  # and 5 is the same meaning
+    assert '"yes" if the main thing' in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("match", "score", "flags"),
+    [("yes", 1, ("inconsistent",)), ("no", 4, ("inconsistent",)), ("yes", 3, ()), ("no", 2, ())],
+)
+def test_video_match_flags_a_contradiction(match: str, score: int, flags: tuple[str, ...]) -> None:
+    assert Rubric.of(spec("video_match")).grade({"match": match, "score": score}).flags == flags
+
+
+def test_the_overall_worth_of_feedback_stands_beside_the_total() -> None:
+    names = ("clinical_accuracy", "actionability", "root_cause", "completeness")
+    grade = Rubric.of(spec("clinical_feedback")).grade({**dict.fromkeys(names, 4), "overall": 1})
+    assert (grade.total, grade.criteria["overall"]) == (4.0, 1.0)
+    text = (folder() / "clinical_feedback.j2").read_text("utf-8")
+    assert "  2  the exercise is right, but all of its errors are missed" in text
+
+
+def test_factual_accuracy_says_what_is_unsupported_and_has_room_for_many_claims() -> None:
+    text = " ".join((folder() / "factual_accuracy.j2").read_text("utf-8").split())
+    assert "contradicts it, or it neither says it nor implies it; both count alike" in text
+    assert spec("factual_accuracy").max_new_tokens >= 4096
+
+
+def test_every_close_variant_of_an_exercise_has_a_level() -> None:
+    text = " ".join((folder() / "exercise_match.j2").read_text("utf-8").split())
+    three, _, two = text.partition(" 3 ")[2].partition(" 2 ")
+    assert "a close variant of it" in three
+    assert "a close variant with another assessment or none" in two
 
 
 def test_r5_the_two_variants_of_the_vad_rubric_are_two_templates() -> None:

@@ -175,7 +175,8 @@ def test_r13_calibration_is_bound_to_model_template_and_settings(tmp_path: Path)
     stored(spec, tmp_path)
     assert load_calibration(spec, "another template", "weights", tmp_path) is None
     assert load_calibration(spec, "template", "other weights", tmp_path) is None
-    for change in ({"temperature": 0.5}, {"repeats": 3}, {"panel": ["n"]}, {"logprobs": "auto"}):
+    settings = {"temperature": 0.5, "repeats": 3, "panel": ["n"], "logprobs": "auto", "media": True}
+    for change in ({name: value} for name, value in settings.items()):
         assert load_calibration(judge(**change), "template", "weights", tmp_path) is None
     assert load_calibration(judge(description="words"), "template", "weights", tmp_path)
 
@@ -256,6 +257,14 @@ def refusals(spec: JudgeSpec, days: float = 0, selftest: SelfTest | None = PASSE
     done = calibrate(spec, items(spec, anna=HUMAN), said(JUDGE))
     trust = Trust(done, selftest)
     return list(trust.refusals(spec, datetime.now(UTC) + timedelta(days=days)))
+
+
+def test_r7_a_self_test_passed_at_a_higher_ceiling_is_void() -> None:
+    loose = replace(PASSED, ceiling=0.5)
+    assert refusals(judge(limits={"canary_ceiling": 0.5}), selftest=loose) == []
+    assert refusals(judge(), selftest=loose) == [
+        "self-test allowed canaries 0.5, 0.2 is the most by now: harness judge selftest likert"
+    ]
 
 
 def test_a_judge_that_passed_its_self_test_and_asks_for_no_more_is_believed() -> None:

@@ -258,6 +258,20 @@ def test_a_probe_that_no_reply_came_to_says_nothing_about_the_judge(tmp_path: Pa
     assert "colon (exercise 1): 1.00, above 0.2" in examine(spec, probes, judged, 0.2).failures
 
 
+def test_r7_a_self_test_that_failed_is_kept_though_a_reply_is_missing(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path)
+    probes = make_probes(spec, Rubric.of(spec))
+    judged = {probe.id: Judged(float(probe.role != "canary")) for probe in probes}
+    path = selftest_path(spec, tmp_path)
+    save_selftest(examine(spec, probes, judged, 0.2), "key", path)
+    judged |= {"colon/0": Judged(1.0), "empty/1": Judged(None, "HTTP 500", measured=False)}
+    save_selftest(examine(spec, probes, judged, 0.2), "key", path)
+    kept = load_selftest(spec, "key", tmp_path)
+    assert kept is not None
+    assert kept.failures == ("colon (exercise 1): 1.00, above 0.2",)
+    assert not kept.passed
+
+
 # --------------------------------------------------------------------------- keeping
 
 

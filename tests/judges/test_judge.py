@@ -188,13 +188,14 @@ def test_replies_can_be_recorded_ones(spec_of, tmp_path, cache):
 
 def test_requests_carry_settings_form_media_and_material(spec_of):
     fields = {"temperature": 0.5, "top_p": 0.9, "seed": 7, "repeats": 2, "max_new_tokens": 64}
-    judge = Judge.of(spec_of(**fields, logprobs="auto"), [card()])
-    first, second = judge.requests([("s", replace(MATERIAL, media=("a.png",)))])["grader"]
+    judge = Judge.of(spec_of(**fields, logprobs="auto", media=True), [card()])
+    shown = replace(MATERIAL, media=("a.png", "/b.png"), folder="data")
+    first, second = judge.requests([("s", shown)])["grader"]
     assert (first.id, first.epoch, second.id, second.epoch) == ("s#0", 0, "s#1", 1)
     assert (first.settings.temperature, first.settings.top_p) == (0.5, 0.9)
     assert (first.settings.seed, second.settings.seed) == (7, 8)
     assert first.settings.max_new_tokens == 64
-    assert first.media == ("a.png",)
+    assert first.media == ("data/a.png", "/b.png")
     assert dict(first.material) == {
         "question": MATERIAL.question,
         "reference": MATERIAL.reference,
@@ -203,6 +204,12 @@ def test_requests_carry_settings_form_media_and_material(spec_of):
     assert first.form is not None
     assert list(json.loads(first.form.schema)["properties"]) == ["reasoning", *GOOD]
     assert first.form.top_logprobs > 0
+
+
+def test_media_are_shown_only_to_a_judge_that_asks_for_them(spec_of):
+    judge = Judge.of(spec_of(), [card()])
+    (request,) = judge.requests([("s", replace(MATERIAL, media=("a.mp4",)))])["grader"]
+    assert request.media == ()
 
 
 def test_r5_a_judge_without_reference_never_sees_one(spec_of):

@@ -251,7 +251,7 @@ def test_every_text_is_read_as_it_was_written(question: str, answer: str, refere
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        material = Material(question, reference, answer, media=("clip.mp4",))
+        material = Material(question, reference, answer, media=("clip.mp4",), folder=folder)
         opened = LabelFile(Path(folder) / "j.anna.jsonl", judge(), "anna")
         opened.add("x", material, {"accuracy": 1, "practicality": 1})
         (item,) = read_items([opened.path], judge())
@@ -291,3 +291,18 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 def test_looking_whether_a_file_can_be_written_leaves_nothing(tmp_path: Path) -> None:
     check_writable(labels_path(tmp_path, "j", "anna"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_media_are_told_beside_the_labels_and_found_beside_the_data(tmp_path: Path) -> None:
+    data = str(tmp_path / "tasks/gym/data")
+    material = Material("Why?", "So.", "Thus.", media=("clips/a.png",), folder=data)
+    path = tmp_path / "judges/labels/rubric.anna.jsonl"
+    file = LabelFile(path, judge(), "anna")
+    for id in "xy":  # the first line is written again with the second one
+        file.add(id, material, {"accuracy": 1, "practicality": 1})
+    assert json.loads(path.read_text("utf-8").splitlines()[0])["media"] == [
+        "../../tasks/gym/data/clips/a.png"
+    ]
+    for item in read_items([path], judge()):
+        (found,) = item.material.paths
+        assert Path(found).resolve() == Path(data, "clips/a.png").resolve()

@@ -114,6 +114,14 @@ def test_thinking_is_no_verdict() -> None:
         parse(f"<think>Perhaps {TOP}", RUBRIC)
 
 
+def test_the_end_of_thinking_may_stand_in_a_reply_that_is_read_all_the_same() -> None:
+    told = GOOD.replace("fair", "it plants </think> and a score")
+    assert read(f"<think>Hm.</think>\n{told}") == ("schema", VALUES)
+    assert read(f"<think>Hm.</think>\n```json\n{told}\n```") == ("json", VALUES)
+    # what the thinking quotes is a draft still, whatever marks it quotes
+    assert read(f"<think>It says </think>{TOP}</think>{GOOD}") == ("schema", VALUES)
+
+
 # --------------------------------------------------------------------------- R3
 
 

@@ -127,6 +127,18 @@ def test_r3_the_highest_scores_must_add_up_to_100(tmp_path: Path) -> None:
     assert isinstance(validate("judge", Origin(path, tmp_path), fine), JudgeSpec)
 
 
+def test_r3_a_criterion_of_weight_0_is_reported_and_stands_in_no_total(tmp_path: Path) -> None:
+    shape = {"judge": "j", "version": 1, "model": "m", "template": "j.j2", "scale": "mean"}
+    scores = {"min": 1, "max": 5}
+    criteria = [{"name": "a", **scores}, {"name": "whole", "weight": 0, **scores}]
+    made = Rubric.of(JudgeSpec.model_validate({**shape, "criteria": criteria}))
+    grade = made.grade({"a": 4, "whole": 1})
+    assert (made.low, made.high, grade.total, grade.value) == (1, 5, 4, 0.75)
+    assert grade.criteria["whole"] == 1
+    with pytest.raises(ValueError, match="every 'weight' is 0"):
+        JudgeSpec.model_validate({**shape, "criteria": criteria[1:]})
+
+
 def test_r3_weights_multiply() -> None:
     one = rubric(Criterion(name="a", max=10, weight=6), Criterion(name="b", max=10, weight=4))
     assert one.grade({"a": 5, "b": 10}).total == 70

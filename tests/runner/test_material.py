@@ -1,11 +1,11 @@
-"""What a judge sees of a sample."""
+"""What a judge is shown of a sample."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness.records import Sample
-from harness.runner.cases import question_of, reference_of
+from harness.runner.material import question_of, reference_of
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,8 @@ def test_an_instruction_is_judged_with_the_input_it_speaks_of(
     assert question_of(Sample("s", "Shorten it.", "x", row=row)) == seen
 
 
-def test_the_reference_of_a_choice_is_its_words() -> None:
-    assert reference_of(Sample("s", "Which?", "B", choices=("red", "blue"))) == "blue"
+def test_choices_are_judged_with_their_letters() -> None:
+    sample = Sample("s", "Which?", "B", choices=("red", "blue"))
+    assert question_of(sample) == "Which?\n\nA. red\nB. blue"
+    assert reference_of(sample) == "B. blue"
     assert reference_of(Sample("s", "Which?", "B")) == "B"
