@@ -99,8 +99,8 @@ def harness_group() -> None:
     """A test runner for models: tasks are tests, metrics are what is asserted.
 
     Exit codes: 0 all well, 1 something ran and did not pass, 2 interrupted (run it again to go
-    on), 3 a bug of ours, 4 a mistake in a file or on the command line, 5 nothing selected, 141
-    whoever read the output went away (the work itself was done).
+    on), 3 a bug of ours, 4 a mistake in a file or on the command line, 5 nothing selected, 6 a gate
+    that could not be decided, 141 whoever read the output went away (the work itself was done).
     """
 
 

@@ -16,11 +16,20 @@ import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainingArguments
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from harness.adapters.live import at_rest, digest, frozen, trained, without_lora
+from harness.adapters.transformers import TransformersAdapter
+from harness.collect.library import Project
 from harness.errors import HarnessError, ModelError, SelectionError
 from harness.finetune import EvalCallback
+from harness.finetune.checkpoints import find_checkpoints
 from harness.results.store import read_run, whole_runs
 
 if TYPE_CHECKING:
@@ -145,6 +154,41 @@ def test_a_model_that_gets_worse_is_stopped_at_the_first_failure(colours: UserPr
     assert last["outcome"] == "FAIL"
     assert "it is worse" in last["gate"][0]
     assert all(one["outcome"] != "FAIL" for one in told["evaluations"][:-1])
+
+
+def test_answers_never_mix_with_those_of_the_checkpoint_from_disk(colours: UserProject) -> None:
+    make_trainer(colours.root / "out", EvalCallback("colours", limit=2)).train()
+    told = json.loads((colours.root / "out/evaluations.json").read_text())["evaluations"]
+    live = {read_run(colours.root / "runs" / e["run"]).manifest.models[0].fingerprint for e in told}
+    folders = [str(path) for path in sorted((colours.root / "out").glob("checkpoint-*"))]
+    found = find_checkpoints(folders, Project.here(colours.root), "tiny-llama")
+    assert [one.card.model for one in found.found] == ["out-checkpoint-2", "out-checkpoint-4"]
+    stored = {TransformersAdapter().fingerprint(one.card) for one in found.found}
+    assert len(live | stored) == 5
+
+
+class _Breaks(TrainerCallback):
+    """Somebody damages the data while the model is trained."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        if state.global_step == 3:
+            self.file.write_text("{")
+
+
+def test_an_evaluation_that_fails_does_not_end_the_training(colours: UserProject) -> None:
+    callback = EvalCallback("colours", limit=2)
+    trainer = make_trainer(colours.root / "out", callback)
+    trainer.add_callback(_Breaks(colours.root / "tasks/colours/data/colours.jsonl"))
+    trainer.train()
+    told = json.loads((colours.root / "out/evaluations.json").read_text())
+    assert trainer.state.global_step == 4
+    assert [one["step"] for one in told["evaluations"]] == [0, 2, 4]
+    assert "colours.jsonl:1" in told["evaluations"][2]["error"]
+    assert callback.evaluations is not None
+    assert callback.evaluations.lines()[0].startswith("step 4 was not evaluated")
 
 
 def test_a_training_that_goes_on_keeps_what_it_knew(colours: UserProject) -> None:

@@ -1,0 +1,102 @@
+"""Checkpoints side by side: which is the best, which failed first, and may any be shipped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from harness.collect.gate_spec import GateSpec
+from harness.errors import ExitCode, SelectionError
+from harness.results.checkpoint_report import (
+    CheckpointReport,
+    Measure,
+    Point,
+    best_of,
+    checkpoint_json,
+    checkpoint_lines,
+    checkpoint_markdown,
+    choose_measure,
+)
+from harness.results.manifest import CellRecord
+from harness.results.rulings import GateResult, Outcome, Ruling
+from harness.results.run import ScorerInfo
+
+
+def make_report(
+    values: Mapping[int, tuple[float | None, Outcome]], *, higher_is_better: bool = True
+) -> CheckpointReport:
+    points, rulings = [], []
+    for step, (value, outcome) in values.items():
+        model = f"m-checkpoint-{step}"
+        points.append(Point(step, model, value, n=4, outcome=outcome))
+        rulings.append(Ruling("t", "", model, "x", "max_drop 0", outcome, "because"))
+    return CheckpointReport(Measure("t", "", "x", higher_is_better), points, GateResult(rulings))
+
+
+def test_of_equals_the_earlier_is_the_best() -> None:
+    report = make_report({1: (0.1, "PASS"), 2: (0.5, "PASS"), 3: (0.5, "PASS")})
+    assert report.best is not None
+    assert report.best.step == 2
+    less = make_report(
+        {1: (0.5, "PASS"), 2: (0.1, "PASS"), 3: (0.1, "PASS")}, higher_is_better=False
+    )
+    assert less.best is not None
+    assert less.best.step == 2
+    assert "(less is better)" in checkpoint_lines(less)[0]
+
+
+def test_the_exit_code_is_about_the_best_and_another_that_passes_is_named() -> None:
+    report = make_report({1: (0.4, "PASS"), 2: (0.5, "PASS"), 3: (0.9, "FAIL")})
+    assert report.exit_code == ExitCode.FAILED
+    assert report.first_failed is not None
+    lines = checkpoint_lines(report)
+    assert lines[-3:] == [
+        "first to fail: m-checkpoint-3",
+        "best that passes: m-checkpoint-2 (x 0.500)",
+        "gate: FAIL (best: m-checkpoint-3, x 0.900)",
+    ]
+    fine = make_report({1: (0.9, "PASS"), 2: (0.1, "FAIL"), 3: (0.2, "ERROR")})
+    assert fine.exit_code == ExitCode.OK
+    assert make_report({1: (0.9, "ERROR")}).exit_code == ExitCode.UNDECIDED
+
+
+def test_a_checkpoint_without_a_value_is_never_the_best() -> None:
+    report = make_report({1: (None, "ERROR"), 2: (0.0, "PASS")})
+    assert report.best is not None
+    assert report.best.step == 2
+    none = make_report({1: (None, "ERROR")})
+    assert none.best is None
+    assert none.exit_code == ExitCode.UNDECIDED
+    assert checkpoint_lines(none)[-1] == "gate: ERROR (no checkpoint has a x)"
+    assert best_of([], higher_is_better=True) is None
+
+
+def test_programs_and_pull_requests_read_the_same() -> None:
+    report = make_report({1: (0.4, "PASS"), 2: (0.9, "FAIL")})
+    told = json.loads(checkpoint_json(report))
+    assert (told["verdict"], told["exit_code"], told["best"]) == ("FAIL", 1, "m-checkpoint-2")
+    assert [one["value"] for one in told["checkpoints"]] == [0.4, 0.9]
+    assert len(told["rulings"]) == 2
+    text = checkpoint_markdown(report)
+    assert "x of t by step" in text
+    assert "best that passes: m-checkpoint-1" in text
+
+
+def cell(*infos: ScorerInfo) -> CellRecord:
+    values = dict.fromkeys(("cell", "hash", "task_hash", "data_hash", "variant"), "")
+    return CellRecord(**values, task="t", task_version=1, model="m", counts={}, scorers=infos)  # type: ignore[arg-type]
+
+
+def test_the_measure_is_named_or_the_first_line_of_a_gate_that_scores_have() -> None:
+    one = cell(ScorerInfo("count", neutral=True), ScorerInfo("a"), ScorerInfo("bleu[13a]"))
+    cost = ("t", GateSpec(metric="latency_p95_ms", max=3))
+    line = ("t", GateSpec(metric="bleu", max_drop=0.1))
+    assert choose_measure([one], [cost, line]).metric == "bleu[13a]"
+    assert choose_measure([one], [cost, line], "a").metric == "a"
+    assert choose_measure([one], []).metric == "a"
+    with pytest.raises(SelectionError, match=r"no metric 'bleo' to choose by .did you mean 'bleu"):
+        choose_measure([one], [], "bleo")
+    with pytest.raises(SelectionError, match="has no better side"):
+        choose_measure([one], [], "count")
