@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from harness.adapters.engine import Engine
 
+PACKS = "support_avx512bf16_for_cpu"
+"""A layer of bitsandbytes with this packs its 4-bit weights for good as soon as it is asked in
+evaluation mode on a CPU; no gradient comes through it afterwards."""
+
 
 class LiveAdapter(TransformersAdapter):
     """Serves one model as it is just now: open it anew after every step.
@@ -107,6 +111,7 @@ def at_rest(model: torch.nn.Module) -> Iterator[None]:
     all of that is as it was, and so are random numbers, buffers and what requires gradients."""
     modules = list(model.modules())
     training = [module.training for module in modules]
+    packing = [m for m in modules if getattr(m, PACKS, False) is True]
     checkpointed = [m for m in modules if getattr(m, "gradient_checkpointing", False) is True]
     buffers = [dict(module._buffers) for module in modules]
     wanting = [(one, one.requires_grad) for one in model.parameters()]
@@ -117,12 +122,16 @@ def at_rest(model: torch.nn.Module) -> Iterator[None]:
             model.eval()
             for module in checkpointed:
                 module.gradient_checkpointing = False
+            for module in packing:
+                setattr(module, PACKS, False)
             if use_cache is not None:
                 config.use_cache = True
             yield
         finally:
             for module in checkpointed:
                 module.gradient_checkpointing = True
+            for module in packing:
+                setattr(module, PACKS, True)
             for module, mode, held in zip(modules, training, buffers, strict=True):
                 module.training = mode
                 module._buffers.clear()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.adapters.live import PACKS
 from harness.adapters.load import choose_device, load_model, quiet
 from harness.adapters.locate import local_folder, locate_base
 from harness.collect.library import is_path, project_root
@@ -157,6 +158,9 @@ def _base_for_training(plan: TrainPlan) -> tuple[PreTrainedModel, Any]:
     folder = locate_base(card, plan.allow_code).folder
     model = load_model(card, folder)
     model.config.use_cache = False
+    for module in model.modules():
+        if hasattr(module, PACKS):  # the first validation would end the training in silence
+            setattr(module, PACKS, False)
     tokenizer = auto_tokenizer(card, folder)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # padding is masked, so EOS is still learnt

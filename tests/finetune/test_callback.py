@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from datasets import Dataset
@@ -305,3 +306,29 @@ def test_a_recipe_may_ask_for_it(
     )
     assert [one["model"] for one in told["evaluations"]] == [f"quick-step-{n}" for n in range(3)]
     assert invoke("show", "quick-step-2")[0] == 0
+
+
+def test_a_quantized_model_learns_though_it_is_evaluated_and_validated(
+    colours: UserProject, invoke: Callable[..., tuple[int, str, str]]
+) -> None:
+    """bitsandbytes packs 4-bit weights on some CPUs when asked in evaluation mode, and gradients
+    no longer come through."""
+    rows = [
+        {"split": split, "question": f"{split} {n}?", "answer": "red"}
+        for split in ("train", "validation", "test") for n in range(4)
+    ]  # fmt: skip
+    colours.write_rows("tasks/colours/data/colours.jsonl", rows)
+    ends = []
+    for name, asked in (("seen", "evaluate: {tasks: [colours], limit: 1}\n"), ("alone", "")):
+        colours.write(
+            f"finetune/{name}.recipe.yaml",
+            f"recipe: {name}\nbase: tiny-llama\ntask: colours\nmodel: {name}\nquantize: nf4\n"
+            "train: {max_steps: 6, per_device_train_batch_size: 4, save_steps: 2, "
+            f"gradient_checkpointing: true, learning_rate: 0.01}}\n{asked}",
+        )
+        code, _, err = invoke("finetune", name)
+        assert code == 0, err
+        curve = pq.read_table(colours.root / f"runs/finetune/{name}/curve.parquet").to_pylist()
+        ends.append([row["loss"] for row in curve if row["loss"] is not None])
+    assert ends[0] == ends[1]
+    assert ends[0][-1] < 0.7 * ends[0][0]

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.collect.gate_spec import GateSpec
 from harness.errors import ExitCode, SelectionError
@@ -19,7 +21,10 @@ from harness.results.checkpoint_report import (
     checkpoint_markdown,
     choose_measure,
 )
+from harness.results.evidence import Demand, Evidence
+from harness.results.gate import rule
 from harness.results.manifest import CellRecord
+from harness.results.onesided import OneSided
 from harness.results.rulings import GateResult, Outcome, Ruling
 from harness.results.run import ScorerInfo
 
@@ -84,9 +89,32 @@ def test_programs_and_pull_requests_read_the_same() -> None:
     assert "best that passes: m-checkpoint-1" in text
 
 
+def worse(p: float) -> Evidence:
+    demand = Demand(GateSpec(metric="x", max_drop=0.1), "max_drop", 0.1, "t", "", "m", cell="t[m]")
+    drop = OneSided(-0.5, -0.9, -0.2, p, 40, 40, 0.5, "t", "t")
+    return Evidence(demand, n=40, units=40, before=0.9, after=0.4, drop=drop)
+
+
+@given(st.lists(st.floats(0.0001, 1.0), min_size=1, max_size=12), st.data())
+def test_what_fails_while_checkpoints_are_still_to_come_fails_in_the_end(
+    values: list[float], data: st.DataObject
+) -> None:
+    """So that looking after each of them, and stopping, costs no more than looking once."""
+    seen = data.draw(st.integers(1, len(values)))
+    every = [worse(p) for p in values]
+    early = rule(every[:seen], unseen=len(values) - seen)
+    late = rule(every)[:seen]
+    for now, then in zip(early, late, strict=True):
+        assert now.outcome != "FAIL" or then.outcome == "FAIL"
+
+
+def test_a_failure_must_stand_up_to_those_still_to_come() -> None:
+    assert rule([worse(0.02)])[0].outcome == "FAIL"
+    assert rule([worse(0.02)], unseen=9)[0].outcome != "FAIL"
+
+
 def cell(*infos: ScorerInfo) -> CellRecord:
-    values = dict.fromkeys(("cell", "hash", "task_hash", "data_hash", "variant"), "")
-    return CellRecord(**values, task="t", task_version=1, model="m", counts={}, scorers=infos)  # type: ignore[arg-type]
+    return CellRecord("t[m]", "", "t", "", 1, "", "m", "", 4, 4, {"ok": 4}, infos)
 
 
 def test_the_measure_is_named_or_the_first_line_of_a_gate_that_scores_have() -> None:
@@ -96,7 +124,7 @@ def test_the_measure_is_named_or_the_first_line_of_a_gate_that_scores_have() -> 
     assert choose_measure([one], [cost, line]).metric == "bleu[13a]"
     assert choose_measure([one], [cost, line], "a").metric == "a"
     assert choose_measure([one], []).metric == "a"
-    with pytest.raises(SelectionError, match=r"no metric 'bleo' to choose by .did you mean 'bleu"):
+    with pytest.raises(SelectionError, match=r"no metric 'bleo' to choose by .there are: a, bleu"):
         choose_measure([one], [], "bleo")
     with pytest.raises(SelectionError, match="has no better side"):
         choose_measure([one], [], "count")
