@@ -188,6 +188,8 @@ class Session:
             self._note(replica, failure, sent_at)
             if self._steps_down(job, replica, step, logprobs):
                 return None
+            if failure.paid:
+                return self._paid_for_nothing(job, time.monotonic() - sent_at)
             return self._retry_or_give_up(job, replica)
         self._reached, replica.unreachable = True, 0
         self._outage.heard()
@@ -275,6 +277,11 @@ class Session:
             return self._give_up(job)
         self.repeated[failure.kind] += 1
         return None
+
+    def _paid_for_nothing(self, job: Job, seconds: float) -> Completion:
+        """A failure whose time tells that a reply came: it is remembered, as all that was paid."""
+        done = replace(self._give_up(job), completion_tokens=None)
+        return self._finished(job, done, seconds)
 
     def _give_up(self, job: Job) -> Completion:
         """A counted failure."""

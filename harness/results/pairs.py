@@ -172,6 +172,7 @@ def _pair(
         if info.name in versions
         and wanted(info.name, options.metrics)
         and (options.criteria or options.metrics or not info.criterion)
+        and not info.opponent  # `preferences` shows what such a judge said
     ]
     scores_a, scores_b = _scores(a, cell_a, infos), _scores(b, cell_b, infos)
     reasons = _mismatches(cell_a, cell_b, infos)
@@ -189,7 +190,7 @@ def _pair(
     if not reasons and cell_a.task_hash != cell_b.task_hash:
         notes.append(f"{where}: the task differs (prompt or settings) though its version does not")
     notes += judge_lines((a.run, cell_a), (b.run, cell_b), infos)
-    clusters = _clusters(a, cell_a)
+    clusters = clusters_of(a, cell_a)
     metrics = [_align(info, scores_a[info.name], scores_b[info.name], clusters) for info in infos]
     return CellPair(cell_a, cell_b, metrics, notes)
 
@@ -230,7 +231,8 @@ def _scores(side: Side, cell: CellRecord, infos: Sequence[ScorerInfo]) -> dict[s
     return found
 
 
-def _clusters(side: Side, cell: CellRecord) -> dict[str, str | None]:
+def clusters_of(side: Side, cell: CellRecord) -> dict[str, str | None]:
+    """The group of each sample of a cell, None for one that stands alone."""
     where = {"task": cell.task, "variant": cell.variant}
     table = side.run.table("samples", ["sample", "cluster"], where)
     names, clusters = (table.column(name).to_pylist() for name in ("sample", "cluster"))

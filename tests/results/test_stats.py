@@ -143,3 +143,16 @@ def test_corpus_clusters_are_drawn_whole() -> None:
         counts, lambda sums: sums[:, 0] / sums[:, 1], [i // 25 for i in range(100)]
     )
     assert grouped.high - grouped.low > 3 * (alone.high - alone.low)
+
+
+@given(st.integers(1, 3000), st.floats(0.001, 0.9999))
+def test_students_quantile_is_scipys(df: int, level: float) -> None:
+    from scipy.special import stdtrit
+
+    assert stats.t_quantile(df, level) == pytest.approx(stdtrit(df, (1 + level) / 2), rel=1e-9)
+
+
+def test_students_quantile_of_one_and_two_degrees_is_in_closed_form() -> None:
+    assert stats.t_quantile(1, 0.5) == pytest.approx(1.0, rel=1e-13)
+    assert stats.t_quantile(2, 0.5) == pytest.approx((2 / 3) ** 0.5, rel=1e-13)
+    assert stats.t_quantile(10**9, 0.95) == pytest.approx(stats.normal_quantile(0.95), rel=1e-8)
