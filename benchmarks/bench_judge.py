@@ -233,7 +233,9 @@ def _light(project: Project, server: Server) -> Row:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     names = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.split("\n")}
-    heavy = sorted(names & {"torch", "transformers", "sentence_transformers", "scipy", "sklearn"})
+    heavy = sorted(
+        names & {"torch", "transformers", "sentence_transformers", "scipy", "sklearn", "pandas"}
+    )
     return Row(
         "heavy packages that `harness judge RUN` imports", ", ".join(heavy) or "none", "", "",
         "no torch", "torch" not in heavy,

@@ -2,8 +2,8 @@
 
     python benchmarks/run_all.py [PART...]
 
-Parts are generate, choices, loras, cached, start, rouge, judge, compare, gate, plugin, demo; all if none
-is named.
+Parts are generate, choices, loras, cached, start, rouge, judge, compare, gate, plugin, demo; all if
+none is named.
 
 Ours is always the whole product: `harness run` as a process, with collection, scoring and Parquet.
 Peer and ours take turns; of each pair the better of REPEATS runs is kept, so that a busy moment

@@ -139,6 +139,7 @@ class Completion:
     ``truncated`` names the end at which the prompt lost tokens.
     ``latency_ms`` is the wall time of the batch divided by its size. ``error`` is set if and only
     if ``finish_reason`` is "error" or "skipped"; such a completion is never scored as an answer.
+    It has a ``latency_ms`` if a reply came all the same, which was paid for: a refusal, say.
     """
 
     id: str
@@ -158,6 +159,11 @@ class Completion:
     def failed(self) -> bool:
         """Whether there is no answer that could be scored."""
         return self.error is not None
+
+    @property
+    def replied(self) -> bool:
+        """Whether a reply came, be it a refusal; what failed without one has taken no time."""
+        return not self.failed or self.latency_ms is not None
 
     @classmethod
     def of_error(
@@ -227,3 +233,5 @@ class Verdict:
     latency_ms: float | None = None
     cached: bool = False
     key: bytes | None = None
+    reasks: int = 0
+    """How often the judge was asked again, because a reply could not be read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from faultserver import FaultServer
+    from selenium.webdriver.chrome.webdriver import WebDriver
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -127,3 +129,46 @@ def fault_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with FaultServer() as running:
         yield running
+
+
+BROWSER_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # CI is root in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--no-proxy-server",  # the pages are this machine's
+    "--window-size=1100,900",
+)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """Headless Chromium with nothing remembered, driven through the system's chromedriver.
+
+    Without one the tests are skipped; with HARNESS_REQUIRE_BROWSER set they fail, so that CI
+    cannot pass without having looked.
+    """
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (program and driver):
+        missing = "chromedriver" if program else "chromium"
+        why = f"no {missing} on this machine (Debian: apt-get install chromium chromium-driver)"
+        if os.environ.get("HARNESS_REQUIRE_BROWSER"):
+            pytest.fail(why)
+        pytest.skip(why)
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (*BROWSER_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        # a Service with its own path: selenium's manager, which downloads, is never asked
+        service = webdriver.ChromeService(executable_path=driver)
+        with webdriver.Chrome(options=options, service=service) as running:
+            yield running

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from harness.adapters.api_retry import UnreadableReply
+from harness.adapters.api_retry import UnreadableReply, is_object
 from harness.collect.specs import OpenAIModel
 from harness.errors import ModelError
 from harness.records import Completion
@@ -114,12 +114,14 @@ async def post(client: AsyncOpenAI, url: str, body: bytes) -> bytes:
     response: httpx2.Response = await client.post(
         url, cast_to=httpx2.Response, content=body, **options
     )
-    chunks, size = [], 0
+    chunks: list[bytes] = []
+    size = 0
     try:
         async for chunk in response.aiter_bytes():
             size += len(chunk)
             if size > MAX_REPLY_BYTES:
-                raise UnreadableReply(f"longer than {MAX_REPLY_BYTES >> 20} MB")
+                paid = is_object(b"".join([*chunks, chunk])[:1024])
+                raise UnreadableReply(f"longer than {MAX_REPLY_BYTES >> 20} MB", paid=paid)
             chunks.append(chunk)
     finally:
         await response.aclose()

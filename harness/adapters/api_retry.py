@@ -2,7 +2,8 @@
 
 408, 409, 429, 5xx, time-outs and broken connections pass; 401, 403, 404, redirections and a spent
 quota fail every request alike; anything else is about this one request. A reply with status 200
-that was read whole has been paid for: whatever it says, it is never asked for again.
+that was read whole has been paid for: whatever it says, it is never asked for again, by this run
+or the next one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,20 @@ FILTERED = ("content_filter", "content_policy_violation", "ResponsibleAIPolicyVi
 
 
 class UnreadableReply(Exception):
-    """The server said 200 and sent something else than a completion."""
+    """The server said 200 and sent something else than a completion.
+
+    ``paid``: it was the model's server that spoke, and it may charge for what it said. A page in
+    HTML is a proxy's, and an `error` in place of a completion is a failure under a wrong number.
+    """
+
+    def __init__(self, what: str, *, paid: bool) -> None:
+        super().__init__(what)
+        self.paid = paid
+
+
+def is_object(data: bytes) -> bool:
+    """Whether a body, or its beginning, is JSON as an API sends it, well formed or not."""
+    return data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +48,8 @@ class Failure:
     ``unreachable``: no connection could be made. ``limited``: the server wants fewer requests.
     ``about_form`` and ``about_logprobs``: the server names what it cannot do; ``bad_request``: it
     may mean them. ``declined``: the provider will not have this answered, which is a refusal like
-    one that a model writes. ``retry_after``: seconds the server asks for.
+    one that a model writes. ``paid``: a reply came, and nobody can read it. ``retry_after``:
+    seconds the server asks for.
     """
 
     what: str
@@ -48,6 +63,7 @@ class Failure:
     about_form: bool = False
     about_logprobs: bool = False
     declined: bool = False
+    paid: bool = False
     retry_after: float | None = None
 
 
@@ -60,7 +76,8 @@ def classify(error: Exception) -> Failure | None:
     if isinstance(error, openai.APIStatusError):
         return _of_status(error.status_code, error.code, _message(error), error.response.headers)
     if isinstance(error, UnreadableReply | httpx2.DecodingError):
-        return Failure(f"unreadable reply: {error}", "unreadable reply")
+        paid = isinstance(error, UnreadableReply) and error.paid
+        return Failure(f"unreadable reply: {error}", "unreadable reply", paid=paid)
     broken = openai.APIConnectionError | httpx2.TransportError | aiohttp.ClientError
     if isinstance(error, broken):
         return _of_connection(error)

@@ -190,6 +190,8 @@ class Session:
                 return None
             if failure.declined:
                 return self._finished(job, self._refusal(job, failure), time.monotonic() - sent_at)
+            if failure.paid:
+                return self._paid_for_nothing(job, time.monotonic() - sent_at)
             return self._retry_or_give_up(job, replica)
         self._reached, replica.unreachable = True, 0
         self._outage.heard()
@@ -282,6 +284,11 @@ class Session:
         """A reply that is no answer; nobody said what it cost."""
         done = Completion.of_error(job.request, f"refused: {self._secret.clean(failure.what)}")
         return replace(done, completion_tokens=None)
+
+    def _paid_for_nothing(self, job: Job, seconds: float) -> Completion:
+        """A failure whose time tells that a reply came: it is remembered, as all that was paid."""
+        done = replace(self._give_up(job), completion_tokens=None)
+        return self._finished(job, done, seconds)
 
     def _give_up(self, job: Job) -> Completion:
         """A counted failure."""

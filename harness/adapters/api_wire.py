@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from harness.adapters.api_retry import UnreadableReply
+from harness.adapters.api_retry import UnreadableReply, is_object
 from harness.collect.specs import OpenAIModel
 from harness.records import Completion, Message, ReplyForm, Request, TokenLogprobs, Usage
 from harness.tasks.rows import shown
@@ -71,8 +71,9 @@ def read_reply(request: Request, data: bytes) -> Completion:
     reply = _parsed(data)
     choice = _first(_of(reply, "choices"))
     if not isinstance(choice, dict):
-        said = _of(reply, "error", "message")
-        raise UnreadableReply(f"no choices: {said}" if isinstance(said, str) else "no choices")
+        error, said = _of(reply, "error"), _of(reply, "error", "message")
+        what = f"no choices: {said}" if isinstance(said, str) else "no choices"
+        raise UnreadableReply(what, paid=isinstance(reply, dict) and not error)
     message = choice.get("message")
     text = _of(message, "content") if isinstance(message, dict) else choice.get("text")
     reason, refusal = choice.get("finish_reason"), _of(message, "refusal")
@@ -182,14 +183,17 @@ def _schema(text: str) -> object:
 
 def _parsed(data: bytes) -> object:
     """JSON in UTF-8 in which no object names a key twice."""
+    paid = is_object(data)
     try:
         parsed: object = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique)
     except UnicodeDecodeError:
-        raise UnreadableReply("not in UTF-8") from None
+        raise UnreadableReply("not in UTF-8", paid=paid) from None
     except json.JSONDecodeError as error:
-        raise UnreadableReply(f"not JSON: {error.msg} at character {error.pos}") from None
+        what = f"not JSON: {error.msg} at character {error.pos}"
+        raise UnreadableReply(what, paid=paid) from None
     except (ValueError, RecursionError):
-        raise UnreadableReply("not JSON: a number or a nesting without end") from None
+        what = "not JSON: a number or a nesting without end"
+        raise UnreadableReply(what, paid=paid) from None
     return parsed
 
 
@@ -198,7 +202,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise UnreadableReply(f"key '{shown(twice, 40)}' stands there twice")
+        raise UnreadableReply(f"key '{shown(twice, 40)}' stands there twice", paid=True)
     return found
 
 

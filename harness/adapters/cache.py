@@ -1,8 +1,9 @@
 """The only memory of a run: one SQLite file, and an adapter around an adapter that uses it.
 
 Every answered request is committed, batch by batch, under the hash of all that determines its
-reply. Resume is running again. Several runs may share the file at once (WAL). Failures are never
-cached, so that the next run asks again.
+reply. Resume is running again. Several runs may share the file at once (WAL). A request that got
+no reply is not cached, so that the next run asks again; a reply that is no answer (a refusal, say)
+has been paid for, and is cached with what is wrong with it.
 """
 
 from __future__ import annotations
@@ -112,8 +113,8 @@ class Cache:
         return {key: _completion(body) for key, body in self._select("completions", keys)}
 
     def put(self, rows: Mapping[bytes, Completion]) -> None:
-        """Commit answers; failures are left out."""
-        bodies = {key: _body(done) for key, done in rows.items() if not done.failed}
+        """Commit replies; failures that no reply came for are left out."""
+        bodies = {key: _body(done) for key, done in rows.items() if done.replied}
         self._insert("completions", bodies)
 
     def vectors(self) -> VectorCache:
@@ -343,11 +344,15 @@ def _body(done: Completion) -> str:
     values = [getattr(done, name) for name in _FIELDS]
     plain = [astuple(value) if isinstance(value, Usage) else value for value in values]
     plain[-1] = [astuple(token) for token in done.token_logprobs]
+    if done.error is not None:
+        plain.append(done.error)
     return json.dumps(plain, ensure_ascii=True)
 
 
 def _completion(body: str | bytes) -> Completion:
-    values = dict(zip(_FIELDS, json.loads(body), strict=True))
+    plain = json.loads(body)
+    names = (*_FIELDS, "error") if len(plain) > len(_FIELDS) else _FIELDS
+    values = dict(zip(names, plain, strict=True))
     for name in ("logprobs", "logprob_tokens"):
         values[name] = tuple(values[name])
     values["usage"] = values["usage"] and Usage(*values["usage"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import click
 
-from harness.collect.appoint import appoint
+from harness.collect.appoint import appoint, readable_judges
 from harness.collect.library import Project
 from harness.collect.plan import Cell, make_plan, task_id
 from harness.collect.selection import select
@@ -83,7 +83,8 @@ def _collect(arguments: CollectArguments) -> ExitCode:
     if arguments.selection:
         errors += _judges(collected, project)
     if arguments.data:
-        errors += check_data([cell.task for cell in cells] or collected.tasks)
+        tasks = [cell.task for cell in cells] or collected.tasks
+        errors += check_data(tasks, readable_judges(tasks, project))
     others = _others(collected) if arguments.selection else ()
     _print_cells(arguments.form, project, cells, others)
     told = {str(each) for each in errors}

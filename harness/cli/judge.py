@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.named import not_empty
+from harness.cli.named import none_empty, not_empty
 
 COMMANDS = {
     "calibrate": ("harness.cli.judge_trust:calibrate", "Compare a judge with people's labels."),
@@ -62,7 +62,14 @@ class JudgeGroup(click.Group):
 
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("run", metavar="RUN")
-@click.option("--judge", "judges", multiple=True, metavar="NAME", help="Only this; repeatable.")
+@click.option(
+    "--judge",
+    "judges",
+    multiple=True,
+    callback=none_empty,
+    metavar="NAME",
+    help="Only this; repeatable.",
+)
 @click.option("--judge-model", callback=not_empty, metavar="NAME,...", help="Who judges instead.")
 @click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum.")
 @click.option("--fresh", is_flag=True, help="Ask again what the cache already knows.")

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from harness.cli.named import not_empty
+
 if TYPE_CHECKING:
     from harness.cli.label_form import Form
     from harness.cli.trust_report import JudgedRate
     from harness.collect.judge_spec import JudgeSpec
     from harness.judges.base import Material
+    from harness.judges.calibrate import Calibrated
     from harness.judges.judge import Judge
     from harness.records import Verdict
     from harness.results.render import Format, Report
@@ -30,7 +33,9 @@ Command = TypeVar("Command", bound=Callable[..., object])
 def _judge_options(command: Command) -> Command:
     """What both commands that ask a judge take."""
     for option in (
-        click.option("--judge-model", default="", metavar="NAME,...", help="Who judges instead."),
+        click.option(
+            "--judge-model", callback=not_empty, metavar="NAME,...", help="Who judges instead."
+        ),
         click.option("--fresh", is_flag=True, help="Ask again what the cache already knows."),
         click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum."),
         click.option("--cache", type=click.Path(path_type=Path), help="Cache file."),
@@ -50,14 +55,16 @@ def _judge_options(command: Command) -> Command:
 @click.argument("judge", metavar="JUDGE")
 @click.argument("labels", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--threshold", type=float, help="What passes, in points; the middle by default.")
-@click.option("--run", "run", metavar="RUN", help="Correct the pass rates of this run, too.")
+@click.option(
+    "--run", callback=not_empty, metavar="RUN", help="Correct the pass rates of this run, too."
+)
 @click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
 @_judge_options
 def calibrate(
     judge: str,
     labels: tuple[Path, ...],
     threshold: float | None,
-    run: str | None,
+    run: str,
     runs: Path | None,
     **how: object,
 ) -> int:
@@ -68,35 +75,38 @@ def calibrate(
     its scores. --run shows a stored run's pass rates, corrected for what the judge passes and
     fails wrongly; the interval carries the noise of the labels.
 
-    Exit code 1: too many answers without a verdict, or a kappa below the spec's `min_kappa`.
+    Exit code 1: too many answers without a verdict, or but one label (nothing is kept then), or a
+    kappa below the spec's `min_kappa` (kept, so that gates refuse the judge).
     """
     from harness.cli.opened_judge import Asking, opened
     from harness.cli.trust_report import calibration_report
     from harness.judges.calibrate import calibrate as measure
     from harness.judges.calibrate import calibration_path, gather, pass_mark, save_calibration
     from harness.judges.combine import combine
-    from harness.judges.labels import check_writable, read_items
+    from harness.judges.labels import check_writable, outdated, read_items
 
     asking = Asking(**how)  # type: ignore[arg-type]
     with opened(judge, asking) as found:
         spec, path = found.judge.spec, calibration_path(found.judge.spec, found.project.root)
         pass_mark(spec, threshold)
         check_writable(path)
-        items = read_items(labels or _known_labels(spec, found.project.root), spec)
+        files = labels or _known_labels(spec, found.project.root)
+        items, old = read_items(files, spec), outdated(files, spec)
         reader = _run(run, runs, found.project.root) if run else None
         materials = [(item.id, item.material) for item in items]
         said = found.said(len(materials), partial(gather, found.judge, materials))
         verdicts = {id: combine(spec, given) for id, given in said.items()}
         done = measure(spec, items, verdicts, threshold)
         missing = _unanswered(said)
-        kept = [missing]
-        if not missing:
-            kept = _kept(path, save_calibration(done, found.binding(), path))
+        faults, useless = _faults(spec, done.kappa), _unusable(spec, done)
+        kept = [missing] if missing else useless
+        if not kept:
+            told = _replaced(path, found.binding(), done)
+            kept = [*_kept(path, save_calibration(done, found.binding(), path)), *told]
         rates, notes = _rates(reader, found.judge, done.threshold) if reader else ([], [])
-        faults = _faults(spec, done.kappa, done.judge_error_rate)
-        report = calibration_report(found.name, done, rates, [*notes, *faults, *kept])
+        report = calibration_report(found.name, done, rates, [*old, *notes, *faults, *kept])
         _print(report, asking.form)
-    return 1 if faults or missing else 0
+    return 1 if faults or missing or useless else 0
 
 
 def _unanswered(said: Mapping[str, Sequence[Verdict]]) -> str:
@@ -118,12 +128,31 @@ def _not_measured(errors: Sequence[str], total: int, what: str) -> str:
     )
 
 
-def _faults(spec: JudgeSpec, kappa: float | None, errors: float) -> list[str]:
-    """Why a gate would not go by this judge."""
+def _unusable(spec: JudgeSpec, done: Calibrated) -> list[str]:
+    """Why a calibration says nothing of a judge and is not kept; none if it does."""
+    found, limit = [], spec.limits.max_judge_error_rate
+    if done.judge_error_rate > limit:
+        share = f"{done.judge_error_rate:.1%} of the answers have no verdict"
+        found.append(f"FAILED {share}; {limit:.1%} may")
+    if done.n - done.n_judge_error < 2:
+        found.append("FAILED one answer shows no agreement: label some more")
+    return [*found, "nothing was kept, an earlier result stays"] if found else []
+
+
+def _replaced(path: Path, key: str, done: Calibrated) -> list[str]:
+    """That a calibration on more answers gives way, if it does."""
+    from harness.judges.calibrate import Calibrated, load_or_warn
+    from harness.results.render import number
+
+    before = load_or_warn(Calibrated, path).get(key)
+    if before is None or before.n <= done.n:
+        return []
+    return [f"it replaces one on {before.n} answers (kappa {number(before.kappa)})"]
+
+
+def _faults(spec: JudgeSpec, kappa: float | None) -> list[str]:
+    """Why a gate would not go by this judge; that is worth keeping, lest it go by an older word."""
     faults, least = [], spec.calibration.min_kappa
-    if errors > spec.limits.max_judge_error_rate:
-        limit = spec.limits.max_judge_error_rate
-        faults.append(f"FAILED {errors:.1%} of the answers have no verdict; {limit:.1%} may")
     if least is not None and (kappa is None or kappa < least):
         is_ = "unknown" if kappa is None else f"{kappa:.3f}"
         faults.append(f"FAILED kappa is {is_}; the judge's spec asks for {least:g}")
@@ -218,12 +247,17 @@ def selftest(judge: str, **how: object) -> int:
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("run", metavar="RUN|RUN:MODEL")
 @click.option("--rater", required=True, metavar="NAME", help="Who rates.")
-@click.option("--judge", metavar="NAME", help="By whose criteria; needed if the run has several.")
+@click.option(
+    "--judge",
+    callback=not_empty,
+    metavar="NAME",
+    help="By whose criteria; needed if the run has several.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many answers.")
 @click.option("--page", is_flag=True, help="A page for the browser, served to this machine alone.")
 @click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
 def label(
-    run: str, rater: str, judge: str | None, limit: int | None, page: bool, runs: Path | None
+    run: str, rater: str, judge: str, limit: int | None, page: bool, runs: Path | None
 ) -> int:
     """Rate the answers of RUN by a judge's criteria, without knowing whose answers they are.
 
@@ -241,7 +275,7 @@ def label(
     return int(rate_on_page(form) if page else rate_in_terminal(form))
 
 
-def _form(where: tuple[str, str | None, Path | None], rater: str, limit: int | None) -> Form:
+def _form(where: tuple[str, str, Path | None], rater: str, limit: int | None) -> Form:
     """What is to be rated, in the rater's order."""
     from harness.cli.label_form import Form
     from harness.collect.library import Project

@@ -45,6 +45,10 @@ class _Skip(Exception):
     """The person wants to see the next one."""
 
 
+class _Back(Exception):
+    """The person wants to see the one before again."""
+
+
 class _Quit(Exception):
     """The person has had enough for now."""
 
@@ -53,23 +57,48 @@ def rate_in_terminal(form: Form) -> ExitCode:
     """Show what is left and ask for ratings until all is rated or the person stops.
 
     Every answer that is rated is stored at once. Ctrl-C, Ctrl-D and `q` stop; the next call goes
-    on from there.
+    on from there. `b` goes one question back, also to an answer that this call has stored.
     """
-    click.echo("each rating is kept at once; s skips an answer, q stops")
+    click.echo("each rating is kept at once; b goes back, s skips an answer, q stops")
+    left, before, at = form.left, form.done, 0
     try:
-        for id, material in form.left:
-            click.echo(f"\n===== {form.done + 1} of {len(form.items)}")
+        while at < len(left):
+            id, material = left[at]
+            click.echo(f"\n===== {before + at + 1} of {len(form.items)}")
             click.echo(shown(material))
             try:
-                ratings = {one.name: _asked(one) for one in form.spec.criteria}
-            except _Skip:
+                form.file.add(id, material, _ratings(form.spec, last=at == 0))
+            except _Back:
+                at -= 1
                 continue
-            form.file.add(id, material, ratings)
+            except _Skip:
+                pass
+            at += 1
     except _Quit:
         pass
     except (click.Abort, KeyboardInterrupt):
         click.echo()
     return said(form)
+
+
+def _ratings(spec: JudgeSpec, *, last: bool) -> dict[str, float]:
+    """What a person gives for each criterion; with ``last`` there is no answer to go back to.
+
+    Raises _Skip, _Quit and, from the first criterion, _Back.
+    """
+    found: dict[str, float] = {}
+    while len(found) < len(spec.criteria):
+        criterion = spec.criteria[len(found)]
+        try:
+            found[criterion.name] = _asked(criterion)
+        except _Back:
+            if found:
+                found.popitem()
+            elif last:
+                click.echo("  nothing comes before this")
+            else:
+                raise
+    return found
 
 
 def said(form: Form) -> ExitCode:
@@ -93,12 +122,14 @@ def _asked(criterion: Criterion) -> float:
         text = click.prompt(asked(criterion), prompt_suffix=": ").strip().lower()
         if text == "s":
             raise _Skip
+        if text == "b":
+            raise _Back
         if text == "q":
             raise _Quit
         number = read_rating(criterion, text)
         if number is not None:
             return number
-        click.echo(f"  {text!r} is not {range_of(criterion)}")
+        click.echo(f"  {text!r} is not {wanted(criterion)}")
 
 
 def asked(criterion: Criterion) -> str:
@@ -114,6 +145,12 @@ def range_of(criterion: Criterion) -> str:
     if criterion.kind == "claims":
         return "supported claims of all, as 3/4"
     return f"{criterion.min} to {criterion.max}"
+
+
+def wanted(criterion: Criterion) -> str:
+    """As `range_of`, for somebody who has given something else."""
+    whole = "a whole number from " if criterion.kind == "score" else ""
+    return whole + range_of(criterion)
 
 
 def read_rating(criterion: Criterion, text: str) -> float | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from harness.cli.label_form import Form, Item, range_of, read_rating, said
+from harness.cli.label_form import Form, Item, range_of, read_rating, said, wanted
 from harness.cli.label_media import media_part, send_medium
 from harness.collect.judge_spec import Criterion
 from harness.errors import ExitCode, HarnessError, StoreError
@@ -51,6 +51,7 @@ class LabelServer(ThreadingHTTPServer):
             "done": self.form.done,
             "total": len(self.form.items),
             "left": len(left),
+            "about": self.form.spec.description,
             "item": _shown(item) if item else None,
             "criteria": [_field(one) for one in self.form.spec.criteria],
         }
@@ -63,7 +64,7 @@ class LabelServer(ThreadingHTTPServer):
             text = str(ratings.get(criterion.name, "")).strip().lower()
             number = read_rating(criterion, text)
             if number is None:
-                raise HarnessError(f"{criterion.name}: {range_of(criterion)}")
+                raise HarnessError(f"{criterion.name}: {wanted(criterion)}")
             numbers[criterion.name] = number
         with self._lock:
             self.form.file.add(id, material, numbers)
@@ -72,6 +73,11 @@ class LabelServer(ThreadingHTTPServer):
     def skip(self, id: str) -> dict[str, object]:
         """Show another one; the next start shows it again."""
         self._skipped.add(id)
+        return self.state()
+
+    def again(self) -> dict[str, object]:
+        """Show what was skipped once more."""
+        self._skipped.clear()
         return self.state()
 
     def stop_soon(self) -> None:
@@ -109,19 +115,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "no such page")
 
     def do_POST(self) -> None:
-        """A rating, or a wish to see another one."""
+        """A rating, or a wish to see another one, or the skipped ones again."""
         if not self._ours():
             return
         place = self.path.removeprefix(f"/{self.server.token}/")
         body = self._body()
-        if body is None or place not in ("rate", "skip"):
+        if body is None or place not in ("rate", "skip", "again"):
             self._refuse(HTTPStatus.BAD_REQUEST, "not understood")
             return
         try:
-            id, ratings = str(body.get("id")), body.get("ratings")
-            given = ratings if isinstance(ratings, dict) else {}
-            rated = place == "rate"
-            state = self.server.rate(id, given) if rated else self.server.skip(id)
+            state = self._done(place, body)
         except KeyError:
             self._refuse(HTTPStatus.NOT_FOUND, "no such answer")
         except StoreError as error:
@@ -132,6 +135,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(HTTPStatus.OK, state)
             if not state["left"]:
                 self.server.stop_soon()
+
+    def _done(self, wish: str, body: dict[str, Any]) -> dict[str, object]:
+        """The state after a wish; raises as `LabelServer.rate`."""
+        if wish == "again":
+            return self.server.again()
+        id, ratings = str(body.get("id")), body.get("ratings")
+        if wish == "skip":
+            return self.server.skip(id)
+        return self.server.rate(id, ratings if isinstance(ratings, dict) else {})
 
     def log_message(self, format: str, *args: object) -> None:
         """The terminal is the person's; requests are not worth a line."""
@@ -202,4 +214,5 @@ def _field(criterion: Criterion) -> dict[str, object]:
         "description": criterion.description,
         "range": range_of(criterion),
         "choices": choices,
+        "digits": criterion.kind == "score" and criterion.min >= 0,
     }

@@ -12,3 +12,12 @@ def not_empty(_context: click.Context, _option: click.Parameter, words: str | No
     if not words.strip():
         raise click.BadParameter("empty name")
     return words
+
+
+def none_empty(
+    _context: click.Context, _option: click.Parameter, words: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The words of an option that may be repeated; raises BadParameter if one of them is ""."""
+    if any(not word.strip() for word in words):
+        raise click.BadParameter("empty name")
+    return words

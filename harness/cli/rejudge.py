@@ -17,9 +17,8 @@ from harness.cli.progress import make_progress
 from harness.cli.session import cache_path, check_writable, near
 from harness.collect.appoint import appoint_named
 from harness.collect.library import Project
-from harness.collect.specs import ModelSpec
 from harness.collect.yamlio import get_in, parse
-from harness.errors import ExitCode, HarnessError, SelectionError
+from harness.errors import ExitCode, SelectionError
 from harness.judges.budget import Budget
 from harness.judges.judge import Judge
 from harness.records import Completion
@@ -27,7 +26,9 @@ from harness.results.pairs import find_one
 from harness.results.restore import restore
 from harness.results.run import CellResult, Run
 from harness.results.store import RunReader, read_run, write_run
+from harness.results.stored_judges import stored_card
 from harness.runner.cases import Case, Place, with_bases
+from harness.runner.collector import few_collections
 from harness.runner.forecast import forecast
 from harness.runner.generate import Memory
 from harness.runner.judging import Judging
@@ -46,6 +47,17 @@ class Hearing:
 
 def execute(arguments: JudgeArguments) -> ExitCode:
     """Judge, store and show; the exit code of the process."""
+    with few_collections():
+        # what the judges needed beside the run is let go before the run is written
+        root, done, any_verdict = _judged(arguments)
+        if done is None:
+            return ExitCode.OK
+        return _show(done, root) if any_verdict else _say_unjudged(done)
+
+
+def _judged(arguments: JudgeArguments) -> tuple[Path, Run | None, bool]:
+    """The folder of the runs, the run judged (None if it was a rehearsal), and whether there is any
+    new verdict in it."""
     project = Project.here()
     root = project.root / "runs" if arguments.runs is None else arguments.runs
     reader, model = find_one(root, arguments.run)
@@ -59,17 +71,18 @@ def execute(arguments: JudgeArguments) -> ExitCode:
         if arguments.dry_run:
             say_forecast(forecast(hearing.cases, hearing.answers, memory))
             click.echo("dry run: nothing was asked")
-            return ExitCode.OK
+            return root, None, False
         check_writable(root)
         judging = Judging(hearing.cases, memory, budget)
         done = _judge(hearing, judging, project)
+        given = [one.status for said in judging.verdicts.values() for one in said]
     finally:
         cache.close()
     words = {"judged": reader.run_id, "judge": " ".join(arguments.judges)}
     words["judge_model"] = arguments.judge_model
     words["max_cost"] = "" if arguments.max_cost is None else str(arguments.max_cost)
     settings = {**done.settings, **{name: word for name, word in words.items() if word}}
-    return _show(replace(done, settings=settings), root)
+    return root, replace(done, settings=settings), "ok" in given
 
 
 def _judge(hearing: Hearing, judging: Judging, project: Project) -> Run:
@@ -85,6 +98,15 @@ def _judge(hearing: Hearing, judging: Judging, project: Project) -> Run:
         progress.close()
     cells = add_verdicts(stored.cells, hearing.cases, judging, project.root)
     return judged_again(replace(stored, cells=cells, started=started), judging)
+
+
+def _say_unjudged(done: Run) -> ExitCode:
+    """Why there is no verdict; a run without one is not written, and stands before no other."""
+    told = judge_error_lines(done.cells, "--fresh")
+    why = "no verdict at all" if told else "no answer, or no pair of answers, that could be judged"
+    kept = f"run {done.settings['judged']} stays as it is"
+    click.echo("\n".join([f"nothing was judged: {why}; no run is written, {kept}", *told]))
+    return ExitCode.FAILED
 
 
 def _show(done: Run, root: Path) -> ExitCode:
@@ -117,7 +139,7 @@ def _summon(reader: RunReader, arguments: JudgeArguments, project: Project) -> H
     for number, cell in enumerate(stored.cells):
         if bench[cell.cell_id]:
             places = _places(cell, number)
-            case = _case(cell, bench[cell.cell_id], places, project)
+            case = _case(cell, bench[cell.cell_id], places, stored)
             view = views.get(cell.task, View())
             view.check(cell.samples, [judge.spec for judge in case.judges])
             cases.append(replace(case, view=view))
@@ -156,7 +178,29 @@ def _judges_of(
                 what = f"needs a reference, and sample '{bare[0]}' of {cell.task} has none"
                 raise SelectionError(f"judge '{word}' {what}")
             found.append(judge)
+    _check_columns(cell, found)
     return tuple({judge.spec.judge: judge for judge in found}.values())
+
+
+def _check_columns(cell: CellResult, judges: Sequence[Judge]) -> None:
+    """Raise SelectionError if a judge would write into a column of somebody else.
+
+    Columns of the same judge are replaced, that is what judging again is for; those of a metric,
+    of another judge of the run, or of another one that judges now are not.
+    """
+    again = {judge.spec.judge for judge in judges}
+    taken: dict[str, tuple[str, Path | None]] = {
+        info.name.partition("[")[0]: (f"judge '{info.judge}'" if info.judge else "a metric", None)
+        for info in cell.scorers
+        if info.judge not in again
+    }
+    for judge in judges:
+        spec = judge.spec
+        for column in spec.columns:
+            other, path = taken.setdefault(column, (f"judge '{spec.judge}'", spec.path))
+            if path != spec.path:
+                what = f"would write the column '{column}', which {other} of {cell.task} has"
+                raise SelectionError(f"judge '{spec.judge}' {what}; rename one of them")
 
 
 def _places(cell: CellResult, number: int) -> tuple[Place, ...]:
@@ -168,13 +212,12 @@ def _places(cell: CellResult, number: int) -> tuple[Place, ...]:
 
 
 def _case(
-    cell: CellResult, judges: tuple[Judge, ...], places: tuple[Place, ...], project: Project
+    cell: CellResult, judges: tuple[Judge, ...], places: tuple[Place, ...], stored: Run
 ) -> Case:
-    card: ModelSpec | None
-    try:
-        card = project.get_model(cell.model)
-    except HarnessError:  # it may be gone, or broken, since
-        card = None
+    """The cell with its model's card and baseline as they were when it answered: the files of
+    today may be gone, or speak of another model under that name."""
+    card = stored_card(stored, cell.model)
+    baselines = {one.model: one.baseline for one in stored.models}
     return Case(
         cell=cell.cell_id,
         task=cell.task,
@@ -183,4 +226,5 @@ def _case(
         card=card,
         judges=judges,
         places=places,
+        baseline=baselines.get(cell.model),
     )

@@ -131,12 +131,8 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
 
 def _verdict(done: Run, folder: Path) -> ExitCode:
     """The last lines, and whether all samples were answered and scored."""
-    failures = Counter(
-        row.completion.error
-        for cell in done.cells
-        for row in cell.completions
-        if row.completion.failed
-    )
+    failed = [r.completion for cell in done.cells for r in cell.completions if r.completion.failed]
+    failures = Counter(completion.error for completion in failed)
     unscored = _unscored(done)
     who = done.settings.get("judge_model")
     more = f" --judge-model {who}" if who else ""
@@ -150,7 +146,10 @@ def _verdict(done: Run, folder: Path) -> ExitCode:
         click.echo(f"run {shown}: {failures.total()} of {total} samples failed")
         for error, count in failures.most_common(3):
             click.echo(f"  {count} x {error}")
-        click.echo("  failed samples are asked again when you run the same command again")
+        if any(not one.replied for one in failed):
+            click.echo("  what had no reply is asked again when you run the same command again")
+        if any(one.replied for one in failed):
+            click.echo("  replies that are no answer are remembered like all: --fresh asks again")
     if unscored:
         scores = sum(len(one) for cell in done.cells for one in cell.scores.values())
         click.echo(f"run {shown}: {len(unscored)} of {scores} scores could not be computed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -43,6 +44,16 @@ def appoint_named(
 ) -> dict[str, Appointed]:
     """The judges that the command line names; as `appoint`."""
     return _all(dict.fromkeys(names, project.root / "x"), project, models)
+
+
+def readable_judges(tasks: Iterable[TaskSpec], project: Project) -> dict[str, JudgeSpec]:
+    """The judges that tasks name, by those words, without the ones whose files have mistakes."""
+    found: dict[str, JudgeSpec] = {}
+    for task in tasks:
+        for word in [score.judge for score in task.score if score.judge not in (None, *found)]:
+            with suppress(HarnessError):
+                found[str(word)] = cast(JudgeSpec, _find("judge", str(word), task.path, project))
+    return found
 
 
 def clashes(task: TaskSpec, project: Project) -> list[SpecError]:

@@ -66,6 +66,9 @@ def combine(spec: JudgeSpec, verdicts: Sequence[Verdict]) -> Combined:
         return Combined(None, None, status="skipped", error=verdicts[0].error)
     if len(members) < quorum(spec):
         return Combined(None, None, status="error", error=_too_few(spec, members, verdicts))
+    if len(verdicts) == len(spec.models) == 1 and spec.aggregate != "majority":
+        (one,) = verdicts  # the word of one who was asked once is the verdict
+        return Combined(one.value, one.total, one.criteria, n=1, flags=tuple(sorted({*one.flags})))
     votes = [_Vote.of(spec, repeats) for repeats in members.values()]
     names = dict.fromkeys(name for vote in votes for name in vote.criteria)
     found = {name: _together(spec, name, votes) for name in names}

@@ -37,7 +37,7 @@ _AGAIN = (
 
 @dataclass(frozen=True, slots=True)
 class ItemVerdict:
-    """A verdict, the id of the item it is about, and how often the judge was asked again.
+    """A verdict and the id of the item it is about.
 
     Tokens, cost, latency and attempts of the verdict are those of all replies together; it is
     ``cached`` if every one of them was.
@@ -45,7 +45,11 @@ class ItemVerdict:
 
     item: str
     verdict: Verdict
-    reasks: int = 0
+
+    @property
+    def reasks(self) -> int:
+        """How often the judge was asked again."""
+        return self.verdict.reasks
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ class Judge:
             latency_ms=took.latency_ms,
             cached=cached,
             key=key,
+            reasks=asked,
         )
         if completion.failed:
             flags = () if answered(completion) else (UNANSWERED,)
@@ -139,7 +144,7 @@ class Judge:
             return replace(blank, error=f"{why}{times}")
         try:
             marks = ("reasked",) if asked else ()
-            return self._graded(replace(blank, flags=marks), completion, parsed)
+            return self._graded(blank, marks, completion, parsed)
         except Unreadable as why:  # no probabilities: asking again brings none
             return replace(blank, error=str(why))
 
@@ -176,7 +181,9 @@ class Judge:
         texts = [text for _, text in request.material]
         return parse(completion.text, self.rubric, [*texts, *map(marked, texts)])
 
-    def _graded(self, blank: Verdict, completion: Completion, parsed: Parsed) -> Verdict:
+    def _graded(
+        self, blank: Verdict, marks: tuple[str, ...], completion: Completion, parsed: Parsed
+    ) -> Verdict:
         spec = self.spec
         found = Weighted(parsed.values, None, ())
         if spec.logprobs != "off":
@@ -184,7 +191,7 @@ class Judge:
             found = weigh(completion, self.rubric, parsed, spec.logprobs, least)
         grade = parsed.grade if found.values is parsed.values else None
         grade = grade or self.rubric.grade(found.values, parsed.stated_total)
-        flags = [*parsed.flags, *grade.flags, *found.flags, *blank.flags]
+        flags = [*parsed.flags, *grade.flags, *found.flags, *marks]
         return replace(
             blank,
             status="ok",
@@ -269,10 +276,10 @@ class _Asking:
         for request in (*self._open.values(), *self._again.values()):
             item, repeat, asked = parts_of(request.id)
             verdict = Verdict(judge, self._model.model, repeat, "error", error=why)
-            verdict = replace(verdict, usage=Usage(attempts=0), flags=(UNANSWERED,))
+            verdict = replace(verdict, usage=Usage(attempts=0), flags=(UNANSWERED,), reasks=asked)
             if request.id in self._spent:
                 verdict = self._spent[request.id].on(verdict)
-            missing.append(ItemVerdict(item, verdict, asked))
+            missing.append(ItemVerdict(item, verdict))
         return missing
 
     def _read(
@@ -289,11 +296,11 @@ class _Asking:
             self._spent[found.id] = before.and_then(spent) if before else spent
             self._again[found.id] = found
             return None
-        item, _, asked = parts_of(request.id)
+        item, _, _ = parts_of(request.id)
         if before:
             spent = _Spent.of(self._model, done, cached, self._judge.prices)
             found = before.and_then(spent).on(found)
-        return ItemVerdict(item, found, asked)
+        return ItemVerdict(item, found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 A file of labels is JSON lines, one rating of one answer by one person a line:
 
     {"id": "a1", "question": "...", "reference": "...", "answer": "...",
-     "ratings": {"accuracy": 35, "completeness": 20}, "rater": "anna"}
+     "ratings": {"accuracy": 35, "completeness": 20}, "rater": "anna", "version": 1}
 
 ``total`` in place of ``ratings`` is a rating of the whole, in the units of the rubric.
+``version`` is the version of the judge whose criteria were rated by; ratings by those of another
+version are left out, and asked for again. A line without one is taken as of today's version.
 ``reference`` may be missing or null for a judge that is shown none; ``media``, a list of paths,
 relative ones beside the file, may be missing. Two lines with one id are two people's ratings of one
 answer.
@@ -18,6 +20,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,7 +33,7 @@ from harness.judges.base import Material, Unreadable
 from harness.judges.rubric import Rubric, span
 from harness.tasks.rows import Place, Row, read_rows, together
 
-KEYS = ("id", "question", "reference", "answer", "media", "ratings", "total", "rater")
+KEYS = ("id", "question", "reference", "answer", "media", "ratings", "total", "rater", "version")
 MOST_CLAIMS = 1000  # a share of supported claims is read as a fraction with at most so many
 
 
@@ -64,8 +67,40 @@ def read_items(paths: Sequence[Path], spec: JudgeSpec) -> tuple[LabelledItem, ..
 
     Raises DataError (several: CollectError) with file and line: what is no JSON, unknown or missing
     keys, a criterion that the judge does not have, a rating out of its range, one id for two
-    answers, one person's second rating of an answer, a file without a line.
+    answers, one person's second rating of an answer, a file without a line, files without a rating
+    by this version of the judge.
     """
+    items = _read_items(paths, spec)
+    if not items:
+        was = ", ".join(str(one) for one in _other_versions(paths, spec))
+        what = f"holds no ratings by version {spec.version} of {spec.judge}, only by {was}"
+        raise DataError(paths[0], 0, f"{what}: rate again, 'harness judge label' asks for them")
+    return items
+
+
+def outdated(paths: Sequence[Path], spec: JudgeSpec) -> list[str]:
+    """A line on ratings by other versions of the judge, which `read_items` leaves out."""
+    return [
+        f"{count} ratings by version {version} of {spec.judge} are left out: it is version "
+        f"{spec.version}; 'harness judge label' asks for them again"
+        for version, count in _other_versions(paths, spec).items()
+    ]
+
+
+def _other_versions(paths: Sequence[Path], spec: JudgeSpec) -> Counter[object]:
+    reads = [read for path in paths for read in read_rows(path)]
+    rows = [read[1] for read in reads if not isinstance(read, DataError)]
+    return Counter(row["version"] for row in rows if _is_outdated(row, spec))
+
+
+def _is_outdated(row: Row, spec: JudgeSpec) -> bool:
+    """Whether a line says that it is about another version; what is no version is an error."""
+    version = row.get("version")
+    return isinstance(version, int) and not isinstance(version, bool) and version != spec.version
+
+
+def _read_items(paths: Sequence[Path], spec: JudgeSpec) -> tuple[LabelledItem, ...]:
+    """As `read_items`, and nothing if all ratings are by other versions."""
     rubric = rubric_of(spec)
     errors: list[HarnessError] = []
     items: dict[str, tuple[Place, list[Label]]] = {}
@@ -79,6 +114,8 @@ def read_items(paths: Sequence[Path], spec: JudgeSpec) -> tuple[LabelledItem, ..
                 if isinstance(read, DataError):
                     raise read
                 place, row = read
+                if _is_outdated(row, spec):
+                    continue
                 _add(items, place, _label(place, row, spec, rubric, path.parent))
             except HarnessError as error:
                 errors.append(error)
@@ -113,6 +150,8 @@ def _label(place: Place, row: Row, spec: JudgeSpec, rubric: Rubric, folder: Path
     for key in row:
         if key not in KEYS:
             raise place.error(f"unknown key '{key}'{did_you_mean(key, KEYS)}")
+    if row.get("version", spec.version) != spec.version or row.get("version") is True:
+        raise place.error("'version' must be the judge's, a whole number")
     material = Material(
         question=_text(place, row, "question"),
         reference=_reference(place, row, spec),
@@ -240,25 +279,36 @@ class LabelFile:
         """Read what is there. Raises as `read_items`, also if another's ratings are in the file."""
         self.path, self._spec, self._rater = path, spec, rater
         self.rated: frozenset[str] = frozenset(self._read())
-        """Ids of what needs no second look."""
+        """Ids of what needs no second look: rated, and by this version of the judge."""
 
     def _read(self) -> dict[str, str]:
         if not self.path.exists() or not self.path.stat().st_size:
             return {}
         lines = {}
-        for item in read_items([self.path], self._spec):
+        for item in _read_items([self.path], self._spec):
             for label in item.labels:
                 if label.rater != self._rater:
                     raise DataError(self.path, 0, f"holds ratings of '{label.rater}'")
-                lines[item.id] = _line(label, self.path.parent)
+                lines[item.id] = self._line(label)
         return lines
+
+    def _line(self, label: Label) -> str:
+        return _line_of(label, self.path.parent, self._spec.version)
+
+    def _outdated(self) -> dict[str, str]:
+        """Lines of other versions, which stay until they are rated again."""
+        if not self.path.exists():
+            return {}
+        rows = [read[1] for read in read_rows(self.path) if not isinstance(read, DataError)]
+        old = [row for row in rows if _is_outdated(row, self._spec)]
+        return {f"{row.get('id')} {row['version']}": json.dumps(row) + "\n" for row in old}
 
     def add(self, id: str, material: Material, ratings: Mapping[str, object]) -> Label:
         """Check a rating and store it; raises Unreadable (nothing is stored) or StoreError."""
         label = make_label(id, self._rater, material, ratings, self._spec)
         # read again: a second window of the same person may have written meanwhile
-        lines = {**self._read(), id: _line(label, self.path.parent)}
-        write_whole(self.path, "".join(lines.values()))
+        lines = {**self._read(), id: self._line(label)}
+        write_whole(self.path, "".join([*self._outdated().values(), *lines.values()]))
         self.rated = frozenset(lines)
         return label
 
@@ -299,7 +349,7 @@ def write_whole(path: Path, text: str) -> None:
         raise StoreError(f"cannot write {shown(path)}: {error.strerror or error}") from None
 
 
-def _line(label: Label, folder: Path) -> str:
+def _line_of(label: Label, folder: Path, version: int) -> str:
     """A line of a file in a folder, beside which paths of media are told."""
     material = label.material
     row: dict[str, object] = {"id": label.id, "question": material.question}
@@ -309,5 +359,5 @@ def _line(label: Label, folder: Path) -> str:
     if material.media:
         row["media"] = [os.path.relpath(path, folder) for path in material.paths]
     row |= {"ratings": dict(label.ratings)} if label.ratings else {"total": label.total}
-    row["rater"] = label.rater
+    row |= {"rater": label.rater, "version": version}
     return json.dumps(row) + "\n"

@@ -44,7 +44,7 @@ def cost_of(
 
 def answered(completion: Completion) -> bool:
     """Whether a reply came, be it a refusal; what failed without one has taken no time."""
-    return not completion.failed or completion.latency_ms is not None
+    return completion.replied
 
 
 def _dollars(price: Price, prompt: int, cached: int, completion: int) -> float:

@@ -38,6 +38,11 @@ class Duel:
         return self.first if self.consistent else "tie"
 
     @property
+    def points(self) -> float | None:
+        """What answer B has won: 1, 0.5 for a tie, 0; None without a winner."""
+        return None if self.winner is None else {"B": 1.0, "tie": 0.5, "A": 0.0}[self.winner]
+
+    @property
     def consistent(self) -> bool:
         """Whether the preference is for an answer and not for a seat."""
         return self.first is not None and self.second == _other(self.first)

@@ -162,7 +162,11 @@ def marked(text: str) -> str:
     Only the bracket is put in another shape (`<` becomes `‹`), and only there; other markup, code
     and JSON stay as they are. Half characters, which no server takes, become U+FFFD.
     """
-    text = _FENCE_LIKE.sub("‹", _SURROGATE.sub("\ufffd", text))
+    if not text.isascii():
+        text = _SURROGATE.sub("\ufffd", text)
+    if "<" not in text and "[" not in text:  # most material, at a tenth of the time
+        return text
+    text = _FENCE_LIKE.sub("‹", text)
     return _ROLE_MARK.sub(lambda found: _VISIBLE[found[0]], text)
 
 

@@ -63,15 +63,18 @@ def read_scores(
 
 def read_clusters(run: RunReader, cell: CellRecord, ids: Sequence[str]) -> list[str | None]:
     """The cluster of each sample of a cell; None where it stands alone."""
-    table = run.table(
-        "samples", ["sample", "cluster"], {"task": cell.task, "variant": cell.variant}
-    )
+    known = clusters_of(run, cell)
+    return [known.get(sample) for sample in ids]
+
+
+def clusters_of(run: RunReader, cell: CellRecord) -> dict[str, str | None]:
+    """Sample -> its cluster; those that stand alone may be missing."""
+    where = {"task": cell.task, "variant": cell.variant}
+    table = run.table("samples", ["sample", "cluster"], where)
     clusters = table.column("cluster")
     if clusters.null_count == len(clusters):
-        return [None] * len(ids)
-    names = table.column("sample").to_pylist()
-    known = dict(zip(names, clusters.to_pylist(), strict=True))
-    return [known.get(sample) for sample in ids]
+        return {}
+    return dict(zip(table.column("sample").to_pylist(), clusters.to_pylist(), strict=True))
 
 
 def read_sides(

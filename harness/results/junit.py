@@ -9,7 +9,10 @@ from harness.results.rulings import GateResult, Ruling
 
 
 def junit_xml(result: GateResult) -> bytes:
-    """The file's bytes. FAIL is a failure, ERROR an error, INCONCLUSIVE is skipped unless it stops."""
+    """The file's bytes.
+
+    FAIL is a failure, ERROR an error, INCONCLUSIVE is skipped unless it stops.
+    """
     root = ElementTree.Element("testsuites", name="harness gate")
     suites: dict[str, list[Ruling]] = {}
     for ruling in result.rulings:

@@ -271,6 +271,7 @@ def _common_scorers(cells: Sequence[CellRecord], options: CompareOptions) -> lis
         if all(info.name in names for names in others)
         and wanted(info.name, options.metrics)
         and (options.criteria or options.metrics or not info.criterion)
+        and not info.opponent  # `preferences` shows what such a judge said
     ]
 
 

@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.judges.pairwise import Duels
-from harness.results.judged import duels_of, read_judged
+from harness.judges.pairwise import Duel, Duels
+from harness.results.aligned import clusters_of
+from harness.results.differences import mcnemar_mid_p
+from harness.results.judged import duels_of, pairs_of, read_judged
 from harness.results.manifest import CellRecord
 from harness.results.pairs import CompareOptions, Side, common_cells, wanted
 from harness.results.render import Record, Table, shorten
-from harness.results.run import ScorerInfo
-from harness.results.stored_judges import stored_judges
 
-COLUMNS = ("judge", "pairs", "wins", "ties", "losses", "no verdict", "orders agree", "first seat")
+COLUMNS = (
+    "judge",
+    "pairs",
+    "wins",
+    "ties",
+    "losses",
+    "p",
+    "no verdict",
+    "orders agree",
+    "first seat",
+)
 LEGEND = (
     "wins, ties, losses: pairs in which a judge prefers B, neither, A, asked in both orders; "
+    "p: exact sign test of B against A without ties (two-sided, mid-p; one vote a sample or group "
+    "of samples; not corrected for other comparisons); "
     "'orders agree': the share in which the order made no difference (the others are ties); "
     "'first seat': the share of preferences for what stood first, 50% is fair."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """How many independent ``units`` the second cell of a duel wins and loses, one vote each.
+
+    A unit is a sample, or a group of samples where the data name groups: several judges, repeats
+    and epochs ask about the same answer, and would make a p of nothing if each counted.
+    """
+
+    win: int
+    loss: int
+    units: str
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, Duel]], groups: Mapping[str, str | None]) -> Signs:
+        """Of pairs with their samples; the majority of its pairs is a unit's vote."""
+        votes: Counter[tuple[str, str]] = Counter()
+        for sample, pair in pairs:
+            group = groups.get(sample)
+            unit = ("sample", sample) if group is None else ("group", group)
+            votes[unit] += {"B": 1, "A": -1}.get(pair.winner or "", 0)
+        units = "groups" if any(kind == "group" for kind, _ in votes) else "samples"
+        signs = list(votes.values())
+        return cls(sum(sign > 0 for sign in signs), sum(sign < 0 for sign in signs), units)
 
 
 @dataclass(frozen=True)
@@ -32,6 +70,7 @@ class Preference:
     judge: str
     judged_by: str
     duels: Duels
+    signs: Signs
     turned: bool
     """Whether A's answers were held against B's, so that the wins of the duels are A's."""
 
@@ -44,6 +83,11 @@ class Preference:
     def losses(self) -> int:
         """Pairs in which A is preferred."""
         return self.duels.win if self.turned else self.duels.loss
+
+    @property
+    def p(self) -> float:
+        """Two-sided mid-p of the exact sign test; what tied says nothing."""
+        return mcnemar_mid_p(self.signs.win, self.signs.loss)
 
 
 def preferences(sides: Sequence[tuple[Side, Side]], options: CompareOptions) -> list[Preference]:
@@ -71,32 +115,23 @@ def _of_cell(
     """What was said of the second cell beside the first, if that is its base."""
     base, cell = cells
     run = sides[0].run
-    infos = _pairwise(sides[0], cell, options)
-    if not infos or base_of(sides[0], cell) != base.model:
+    infos = [
+        info
+        for info in cell.scorers
+        if info.opponent == base.model and wanted(info.name, options.metrics)
+    ]
+    if not infos:
         return []
     judged = {one.name: one for one in read_judged(run, [cell])}
+    groups = clusters_of(run, cell)
     found = []
     for info in infos:
         if info.judge in judged:
             counted = duels_of(judged[info.judge], cell)
+            signs = Signs.of(pairs_of(judged[info.judge], cell), groups)
             about = (cell.task, cell.variant, info.name, info.judged_by)
-            found.append(Preference(*sides, *about, counted, turned))
+            found.append(Preference(*sides, *about, counted, signs, turned))
     return found
-
-
-def _pairwise(side: Side, cell: CellRecord, options: CompareOptions) -> list[ScorerInfo]:
-    names = {spec.judge for spec in stored_judges(side.run) if spec.pairwise}
-    return [i for i in cell.scorers if i.judge in names and wanted(i.name, options.metrics)]
-
-
-def base_of(side: Side, cell: CellRecord) -> str:
-    """The model beside whose answers a cell's were judged: the baseline of its card if the run
-    has it, else the first model of the same task and variant."""
-    manifest = side.run.manifest
-    where = (cell.task, cell.variant)
-    group = [one.model for one in manifest.cells if (one.task, one.variant) == where]
-    named = {one.model: one.baseline for one in manifest.models}.get(cell.model)
-    return named if named in group else group[0]
 
 
 # --------------------------------------------------------------------------- as tables
@@ -112,21 +147,26 @@ def preference_tables(rows: Sequence[Preference]) -> list[Table]:
         first = group[0]
         task = f"{first.task} [{first.variant}]" if first.variant else first.task
         title = f"{task}: {first.b.model} (B) beside {first.a.model} (A)"
-        tables.append(Table(title, COLUMNS, [_cells(row) for row in group], "lrrrrrrr"))
+        tables.append(Table(title, COLUMNS, [_cells(row) for row in group], "lrrrrrrrr"))
     return tables
 
 
 def _cells(row: Preference) -> list[str]:
     found = row.duels
-    counts = [found.n, row.wins, found.tie, row.losses, found.n_error]
+    counts = [found.n, row.wins, found.tie, row.losses]
     shares = [found.position_consistency, found.first_slot_rate]
     words = ["-" if share is None else f"{share:.0%}" for share in shares]
     name = f"{shorten(row.judge, 40)}\njudged by {shorten(row.judged_by, 28)}"
-    return [name, *map(str, counts), *words]
+    return [name, *map(str, counts), _p(row.p), str(found.n_error), *words]
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def preference_record(row: Preference) -> Record:
     """All of it, for programs."""
+    votes = row.signs.win, row.signs.loss
     return {
         "task": row.task,
         "variant": row.variant,
@@ -139,6 +179,8 @@ def preference_record(row: Preference) -> Record:
         "wins": row.wins,
         "ties": row.duels.tie,
         "losses": row.losses,
+        "p": row.p,
+        "p_method": f"sign test, mid-p, {sum(votes)} {row.signs.units} without ties",
         "n_error": row.duels.n_error,
         "position_consistency": row.duels.position_consistency,
         "first_slot_rate": row.duels.first_slot_rate,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import StoreError, shown
 from harness.records import Completion, Sample, Score, Usage, Verdict
+from harness.results.arrays import rows_of
 from harness.results.manifest import CellRecord
 from harness.results.run import (
     CellResult,
@@ -24,6 +25,7 @@ from harness.results.store import RunReader
 if TYPE_CHECKING:
     import pyarrow as pa
 
+T = TypeVar("T")
 Row = Mapping[str, Any]
 
 
@@ -56,37 +58,36 @@ def restore(run: RunReader) -> Run:
 
 
 class _Tables:
-    """The rows of a run by what they belong to; each table is read once."""
+    """The records of a run by what they belong to; each table is read once."""
 
     def __init__(self, run: RunReader) -> None:
-        self.samples = _grouped(run.table("samples"), ("task", "variant"))
-        self.completions = _grouped(run.table("completions"), ("cell",))
-        self.scores = _grouped(run.table("scores"), ("cell", "scorer"))
-        self.verdicts = _grouped(run.table("verdicts"), ("cell",))
+        self.samples = _grouped(run.table("samples"), ("task", "variant"), _sample)
+        splits = run.table("samples", ["task", "variant", "split"])
+        self.splits = _grouped(splits, ("task", "variant"), _split)
+        self.completions = _grouped(run.table("completions"), ("cell",), _completion)
+        self.scores = _grouped(run.table("scores"), ("cell", "scorer"), _placed_score)
+        self.verdicts = _grouped(run.table("verdicts"), ("cell",), verdict_row)
 
 
-def _grouped(table: pa.Table, names: tuple[str, ...]) -> dict[tuple[str, ...], list[Row]]:
-    found: dict[tuple[str, ...], list[Row]] = {}
-    for row in _rows(table):
-        found.setdefault(tuple(row[name] for name in names), []).append(row)
+def _grouped(
+    table: pa.Table, names: tuple[str, ...], make: Callable[[Row], T]
+) -> dict[tuple[str, ...], list[T]]:
+    found: dict[tuple[str, ...], list[T]] = {}
+    for row in rows_of(table):
+        found.setdefault(tuple(row[name] for name in names), []).append(make(row))
     return found
-
-
-def _rows(table: pa.Table) -> Iterator[Row]:
-    for batch in table.to_batches(max_chunksize=4096):
-        yield from batch.to_pylist()
 
 
 def _cell(cell: CellRecord, tables: _Tables) -> CellResult:
     rows = tables.completions.get((cell.cell,), [])
-    order = {(row["sample"], row["epoch"]): at for at, row in enumerate(rows)}
+    order = {(row.sample, row.epoch): at for at, row in enumerate(rows)}
     scores: dict[str, list[Score]] = {}
     for info in cell.scorers:
         placed = [Score(None, "error", explanation="not stored")] * len(rows)
-        for row in tables.scores.get((cell.cell, info.name), []):
-            placed[order[row["sample"], row["epoch"]]] = _score(row)
+        for about, score in tables.scores.get((cell.cell, info.name), []):
+            placed[order[about]] = score
         scores[info.name] = placed
-    samples = tables.samples.get((cell.task, cell.variant), [])
+    place = (cell.task, cell.variant)
     return CellResult(
         cell_id=cell.cell,
         cell_hash=cell.hash,
@@ -95,13 +96,13 @@ def _cell(cell: CellRecord, tables: _Tables) -> CellResult:
         task_version=cell.task_version,
         model=cell.model,
         variant=cell.variant,
-        samples=[_sample(row) for row in samples],
-        completions=[_completion(row) for row in rows],
+        samples=tables.samples.get(place, []),
+        completions=rows,
         scores=scores,
         scorers=cell.scorers,
-        split=samples[0]["split"] if samples else "test",
+        split=tables.splits.get(place, ["test"])[0],
         data_hash=cell.data_hash,
-        verdicts=[verdict_row(row) for row in tables.verdicts.get((cell.cell,), [])],
+        verdicts=tables.verdicts.get((cell.cell,), []),
     )
 
 
@@ -115,6 +116,11 @@ def _sample(row: Row) -> Sample:
         cluster=row["cluster"],
         row=json.loads(row["row"]),
     )
+
+
+def _split(row: Row) -> str:
+    found: str = row["split"]
+    return found
 
 
 def _completion(row: Row) -> CompletionRow:
@@ -141,8 +147,9 @@ def _completion(row: Row) -> CompletionRow:
     )
 
 
-def _score(row: Row) -> Score:
-    return Score(
+def _placed_score(row: Row) -> tuple[tuple[str, int], Score]:
+    """Sample and epoch, and the score that belongs there."""
+    score = Score(
         value=row["value"],
         status=row["status"],
         answer=row["answer"],
@@ -150,6 +157,7 @@ def _score(row: Row) -> Score:
         detail=tuple(row["detail"] or ()),
         explanation=row["explanation"],
     )
+    return (row["sample"], row["epoch"]), score
 
 
 def verdict_row(row: Row) -> VerdictRow:

@@ -50,6 +50,11 @@ class ScorerInfo:
     """Whether one of those that judged shares its family with the model that answered."""
     kappa: float | None = None
     """The judge's agreement with people, if it was calibrated as it judged here."""
+    kappa_n: int = 0
+    """How many answers ``kappa`` was measured on."""
+    opponent: str = ""
+    """Of a judge of pairs, the model beside whose answers these were judged; else empty. Such a
+    score says how often the opponent is beaten, and is no number of the model alone."""
 
     @property
     def criterion(self) -> bool:

@@ -287,7 +287,7 @@ def _metric_record(row: MetricRow, infos: Infos) -> Record:
     """All of a row and of its judge; what has no better side says so (None)."""
     info = infos[row.cell, row.metric]
     record: dict[str, Value] = {n: getattr(row, n) for n in MetricRow.__dataclass_fields__}
-    for name in ("judge", "judged_by", "template", "same_family", "kappa"):
+    for name in ("judge", "judged_by", "opponent", "template", "same_family", "kappa", "kappa_n"):
         record[name] = getattr(info, name)
     if info.neutral:
         record["higher_is_better"] = None

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 from harness.collect.suggest import did_you_mean
 from harness.errors import StoreError, shown
 from harness.results import manifest as manifests
+from harness.results.arrays import make_array
 from harness.results.manifest import Manifest, Part
 from harness.results.metrics import cell_metrics
 from harness.results.run import MetricRow, Run
-from harness.results.tables import COLUMNS, TableName, make_tables, metric_rows, schema
+from harness.results.tables import COLUMNS, TABLES, TableName, make_table, metric_rows, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +43,6 @@ def write_run(root: Path, run: Run) -> Path:
     leaves nothing behind, if the disk is full or the folder cannot be written.
     """
     metrics = [row for cell in run.cells for row in cell_metrics(cell)]
-    tables = make_tables(run, metrics)
     with one_line(f"cannot write the run below {shown(root)}"):
         root.mkdir(parents=True, exist_ok=True)
         remove_leftovers(root)
@@ -50,7 +50,7 @@ def write_run(root: Path, run: Run) -> Path:
         temporary = root / (TEMPORARY + run_id)
         temporary.mkdir()
         try:
-            parts = [write_part(temporary, name, table) for name, table in tables.items()]
+            parts = [write_part(temporary, name, make_table(name, run, metrics)) for name in TABLES]
             body = manifests.dump(manifests.make_manifest(run, run_id, parts))
             write_file(temporary / manifests.FILE_NAME, body)
             sync_folder(temporary)
@@ -163,7 +163,9 @@ class RunReader:
             with pq.ParquetFile(file) as opened:
                 found = opened.read(columns=wanted)
             for column, value in (where or {}).items():
-                found = found.filter(pc.equal(found.column(column), value))
+                # not `equal`: it makes a scalar of the value, for which pyarrow imports pandas
+                wanted_value = make_array([value], "string")
+                found = found.filter(pc.is_in(found.column(column), value_set=wanted_value))
             found = found if columns is None else found.select(list(columns))
         except FileNotFoundError:
             if not self._keeps(file.name):

@@ -6,12 +6,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from harness.collect.judge_spec import JudgeSpec
+from harness.collect.shapes import shape
+from harness.collect.specs import MODEL_KINDS, ModelSpec
 from harness.collect.yamlio import parse
 from harness.judges.calibrate import Calibrated, load_calibration, panel_fingerprint
 from harness.results.manifest import CellRecord
-from harness.results.run import ScorerInfo
+from harness.results.run import Run, ScorerInfo
 from harness.results.store import RunReader
 
 PANEL = " + "
@@ -35,6 +38,19 @@ def stored_judges(run: RunReader) -> list[JudgeSpec]:
     names = [one.name for one in run.manifest.specs if one.kind == "judge"]
     found = [stored_spec(run, name) for name in names]
     return [spec for name, spec in zip(names, found, strict=True) if spec and spec.judge == name]
+
+
+def stored_card(run: Run, name: str) -> ModelSpec | None:
+    """A model's card as the run keeps it: that of the model that answered, whatever has become of
+    its file since. None if the run does not keep it, or it cannot be read today."""
+    for spec in run.specs:
+        if spec.kind == "model" and spec.name == name:
+            document, _ = parse(Path(spec.path), spec.text)
+            data = document.data if document else {}
+            # its shape alone: the files that it names may be gone
+            kind = MODEL_KINDS.get(str(data.get("adapter")))
+            return cast(ModelSpec | None, shape(kind, data)[0]) if kind else None
+    return None
 
 
 def spec_as_judged(run: RunReader, info: ScorerInfo) -> JudgeSpec | None:
@@ -64,10 +80,11 @@ def measured(run: RunReader, cells: Sequence[CellRecord]) -> list[CellRecord]:
 def _with_kappa(info: ScorerInfo, known: Calibrated | None) -> ScorerInfo:
     if known is None:
         return info
-    if not info.criterion:
-        return replace(info, kappa=known.kappa)
-    rated = known.criteria.get(info.name.partition("[")[0].removeprefix(f"{info.judge}."))
-    return info if rated is None else replace(info, kappa=rated.kappa.value)
+    name = info.name.partition("[")[0].removeprefix(f"{info.judge}.")
+    rated = known.criteria.get(name) if info.criterion else known.total
+    if rated is None:
+        return info
+    return replace(info, kappa=rated.kappa.value, kappa_n=rated.kappa.n)
 
 
 def _calibration(run: RunReader, info: ScorerInfo) -> Calibrated | None:

@@ -7,13 +7,21 @@ A schema is a contract with every reader; adding a column is allowed, changing o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from harness.records import Sample, Score
-from harness.results.run import CellResult, CompletionRow, MetricRow, Run, StageRow
+from harness.results import arrays
+from harness.results.run import (
+    CellResult,
+    CompletionRow,
+    MetricRow,
+    Run,
+    ScorerInfo,
+    StageRow,
+    VerdictRow,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
 TableName = Literal["samples", "completions", "scores", "verdicts", "metrics", "profile"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
 
-# column -> type, written as _type() reads it; "dict" is a string with few distinct values
+# column -> kind of `arrays.type_of`; "dict" is a string with few distinct values
 COLUMNS: dict[TableName, dict[str, str]] = {
     "samples": {
         "task": "dict",
@@ -95,6 +103,7 @@ COLUMNS: dict[TableName, dict[str, str]] = {
         "cached_tokens": "int32",
         "reasoning_tokens": "int32",
         "attempts": "int16",
+        "reasks": "int16",
         "served": "dict",
         "cost_usd": "float64",
         "latency_ms": "float32",
@@ -130,28 +139,45 @@ COLUMNS: dict[TableName, dict[str, str]] = {
     },
 }
 
-Columns = Mapping[str, Iterable[object]]
+T = TypeVar("T")
+Columns = Mapping[str, Sequence[object]]
+ROWS_AT_ONCE = 8192  # of a table, as lists of Python values on their way to Arrow
 
 
 def schema(name: TableName) -> pa.Schema:
     """The columns of a table, in order."""
     import pyarrow as pa
 
-    return pa.schema([(column, _type(kind)) for column, kind in COLUMNS[name].items()])
+    return pa.schema([(column, arrays.type_of(kind)) for column, kind in COLUMNS[name].items()])
 
 
-def make_tables(run: Run, metrics: Sequence[MetricRow]) -> dict[TableName, pa.Table]:
-    """All tables of a run; every one is there, if only with no rows."""
-    rows: dict[TableName, list[Columns]] = {name: [] for name in TABLES}
+def make_table(name: TableName, run: Run, metrics: Sequence[MetricRow]) -> pa.Table:
+    """A table of a run; it has all its columns, if only with no rows."""
+    return arrays.make_table(COLUMNS[name], _parts(name, run, metrics))
+
+
+def _parts(name: TableName, run: Run, metrics: Sequence[MetricRow]) -> Iterator[Columns]:
     seen: set[tuple[str, str, str]] = set()
+    if name == "metrics":
+        yield _records(metrics, MetricRow)
+    elif name == "profile":
+        yield _records(run.profile, StageRow)
     for cell in run.cells:
-        rows["samples"].append(_samples(cell, seen))
-        rows["completions"].append(_completions(cell))
-        rows["scores"] += [_scores(cell, info.name, info.version) for info in cell.scorers]
-        rows["verdicts"].append(_verdicts(cell))
-    rows["metrics"].append(_records(metrics, MetricRow))
-    rows["profile"].append(_records(run.profile, StageRow))
-    return {name: _table(name, parts) for name, parts in rows.items()}
+        if name == "samples":
+            yield from (_samples(cell, some) for some in _slices(_unseen(cell, seen)))
+        elif name == "completions":
+            yield from (_completions(cell, some) for some in _slices(cell.completions))
+        elif name == "verdicts":
+            yield from (_verdicts(cell, some) for some in _slices(cell.verdicts))
+        elif name == "scores":
+            for info in cell.scorers:
+                scored = list(zip(cell.completions, cell.scores[info.name], strict=True))
+                yield from (_scores(cell, info, some) for some in _slices(scored))
+
+
+def _slices(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield rows[start : start + ROWS_AT_ONCE]
 
 
 def metric_rows(table: pa.Table) -> list[MetricRow]:
@@ -162,52 +188,18 @@ def metric_rows(table: pa.Table) -> list[MetricRow]:
     return [MetricRow(**row) for row in table.select(names).to_pylist()]
 
 
-def _type(kind: str) -> pa.DataType:
-    import pyarrow as pa
-
-    types: dict[str, Callable[[], pa.DataType]] = {
-        "dict": lambda: pa.dictionary(pa.int32(), pa.string()),
-        "string": pa.string,
-        "bool": pa.bool_,
-        "int16": pa.int16,
-        "int32": pa.int32,
-        "float32": pa.float32,
-        "float64": pa.float64,
-        "binary32": lambda: pa.binary(32),
-        "list<string>": lambda: pa.list_(pa.string()),
-        "list<int32>": lambda: pa.list_(pa.int32()),
-        "list<float64>": lambda: pa.list_(pa.float64()),
-        "list<criterion>": lambda: pa.list_(
-            pa.struct([("name", pa.string()), ("value", pa.float64())])
-        ),
-    }
-    return types[kind]()
-
-
-def _table(name: TableName, parts: Sequence[Columns]) -> pa.Table:
-    import pyarrow as pa
-
-    arrays = [
-        pa.array(list(chain.from_iterable(part[column] for part in parts)), _type(kind))
-        for column, kind in COLUMNS[name].items()
-        if parts
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema(name)) if parts else _empty(name)
-
-
-def _empty(name: TableName) -> pa.Table:
-    table: pa.Table = schema(name).empty_table()
-    return table
-
-
-def _samples(cell: CellResult, seen: set[tuple[str, str, str]]) -> Columns:
-    """Rows of samples that no earlier cell has written: models share a task's samples."""
+def _unseen(cell: CellResult, seen: set[tuple[str, str, str]]) -> list[Sample]:
+    """Samples that no earlier cell has written: models share a task's samples."""
     new: list[Sample] = []
     for sample in cell.samples:
         key = (cell.task, cell.variant, sample.id)
         if key not in seen:
             seen.add(key)
             new.append(sample)
+    return new
+
+
+def _samples(cell: CellResult, new: Sequence[Sample]) -> Columns:
     count = len(new)
     return {
         "task": [cell.task] * count,
@@ -224,8 +216,7 @@ def _samples(cell: CellResult, seen: set[tuple[str, str, str]]) -> Columns:
     }
 
 
-def _completions(cell: CellResult) -> Columns:
-    rows: Sequence[CompletionRow] = cell.completions
+def _completions(cell: CellResult, rows: Sequence[CompletionRow]) -> Columns:
     done = [row.completion for row in rows]
     count = len(rows)
     return {
@@ -252,15 +243,16 @@ def _completions(cell: CellResult) -> Columns:
     }
 
 
-def _scores(cell: CellResult, scorer: str, version: int) -> Columns:
-    scores: Sequence[Score] = cell.scores[scorer]
-    rows = cell.completions
+def _scores(
+    cell: CellResult, info: ScorerInfo, scored: Sequence[tuple[CompletionRow, Score]]
+) -> Columns:
+    scores = [score for _, score in scored]
     return {
-        "cell": [cell.cell_id] * len(rows),
-        "sample": [text(row.sample) for row in rows],
-        "epoch": [row.epoch for row in rows],
-        "scorer": [scorer] * len(rows),
-        "scorer_version": [version] * len(rows),
+        "cell": [cell.cell_id] * len(scored),
+        "sample": [text(row.sample) for row, _ in scored],
+        "epoch": [row.epoch for row, _ in scored],
+        "scorer": [info.name] * len(scored),
+        "scorer_version": [info.version] * len(scored),
         "value": [score.value for score in scores],
         "control": [score.control for score in scores],
         "status": [score.status for score in scores],
@@ -270,8 +262,7 @@ def _scores(cell: CellResult, scorer: str, version: int) -> Columns:
     }
 
 
-def _verdicts(cell: CellResult) -> Columns:
-    rows = cell.verdicts
+def _verdicts(cell: CellResult, rows: Sequence[VerdictRow]) -> Columns:
     said = [row.verdict for row in rows]
     return {
         "cell": [cell.cell_id] * len(rows),
@@ -282,14 +273,14 @@ def _verdicts(cell: CellResult) -> Columns:
         "template_hash": [row.template_hash for row in rows],
         "judge_model": [one.model for one in said],
         "repeat": [one.repeat for one in said],
-        "criteria": [[{"name": k, "value": v} for k, v in one.criteria.items()] for one in said],
+        "criteria": [list(one.criteria.items()) for one in said],
         "total": [one.total for one in said],
         "value": [one.value for one in said],
         "status": [one.status for one in said],
         "reasoning": [text(one.reasoning) for one in said],
         "raw": [text(one.raw) for one in said],
         "mode": [one.mode for one in said],
-        "flags": [list(one.flags) for one in said],
+        "flags": [one.flags for one in said],
         "captured_mass": [one.captured_mass for one in said],
         "error": [text(one.error) for one in said],
         "prompt_tokens": [one.prompt_tokens for one in said],
@@ -297,6 +288,7 @@ def _verdicts(cell: CellResult) -> Columns:
         "cached_tokens": [one.usage.cached_tokens for one in said],
         "reasoning_tokens": [one.usage.reasoning_tokens for one in said],
         "attempts": [one.usage.attempts for one in said],
+        "reasks": [one.reasks for one in said],
         "served": [text(one.usage.served) for one in said],
         "cost_usd": [one.cost_usd for one in said],
         "latency_ms": [one.latency_ms for one in said],

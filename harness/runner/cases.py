@@ -41,6 +41,8 @@ class Case:
     beside: Case | None = None
     view: View = field(default_factory=View)
     """How the task's samples are shown to judges."""
+    baseline: str | None = None
+    """The model that this one's card names to be held against, as it was when it answered."""
 
     def judged_by(self) -> tuple[Judge, ...]:
         """The judges that have something to say here."""
@@ -65,6 +67,7 @@ def cases_of(works: Sequence[Work]) -> list[Case]:
             variant=str(work.cell.variant),
             model=work.cell.model.model,
             card=work.cell.model,
+            baseline=work.cell.model.baseline,
             judges=work.judges,
             places=tuple(Place(r.id, sample, r.epoch) for sample, r in work.asked),
             view=View.of(work.cell.task),
@@ -75,7 +78,7 @@ def cases_of(works: Sequence[Work]) -> list[Case]:
 
 
 def with_bases(cases: Sequence[Case]) -> list[Case]:
-    """The same cases, each beside its base: the card's ``baseline`` if the run has it, else the
+    """The same cases, each beside its base: its ``baseline`` if the run has it, else the
     first model of the same task and variant."""
     groups: dict[tuple[str, str], dict[str, Case]] = {}
     for case in cases:
@@ -83,8 +86,7 @@ def with_bases(cases: Sequence[Case]) -> list[Case]:
     found = []
     for case in cases:
         group = groups[case.task, case.variant]
-        named = case.card.baseline if case.card is not None else None
-        base = group.get(named or "") or next(iter(group.values()))
+        base = group.get(case.baseline or "") or next(iter(group.values()))
         found.append(case if base is case else replace(case, beside=base))
     return found
 

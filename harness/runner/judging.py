@@ -175,9 +175,15 @@ def _remote(judge: Judge) -> bool:
 def _check_families(cases: Sequence[Case]) -> None:
     for case in cases:
         for judge in case.judged_by():
-            if judge.spec.limits.same_family == "error" and (kindred := kin(judge, case.card)):
+            if judge.spec.limits.same_family != "error":
+                continue
+            if case.card is None:
+                what = f"nobody knows the card of {case.model}, nor whether it is of its own family"
+            elif kindred := kin(judge, case.card):
                 what = f"{kindred[0]} is of the family of {case.model} and may not judge it"
-                raise SpecError(judge.spec.path, 0, f"{what} (limits.same_family: error)")
+            else:
+                continue
+            raise SpecError(judge.spec.path, 0, f"{what} (limits.same_family: error)")
 
 
 # --------------------------------------------------------------------------- one at work

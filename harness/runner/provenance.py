@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from harness.collect.specs import ModelSpec, TransformersModel
+from harness.judges.agreement import Estimate
 from harness.judges.calibrate import load_calibration, panel_fingerprint
 from harness.judges.judge import Judge
 from harness.results.run import ModelInfo, SpecText
@@ -88,18 +89,18 @@ def models_of(judges: Iterable[Judge]) -> list[ModelSpec]:
 
 def agreement(
     judges: Iterable[Judge], fingerprints: Mapping[str, str], project: Path
-) -> dict[str, float | None]:
+) -> dict[str, Estimate]:
     """The kappa with people of each judge, and of each "judge.criterion", where it was measured of
     the judge exactly as it judges now."""
-    found: dict[str, float | None] = {}
+    found: dict[str, Estimate] = {}
     for judge in judges:
         models = panel_fingerprint([fingerprints[name] for name in judge.spec.models])
         known = load_calibration(judge.spec, judge.template_hash, models, project)
         if known is not None:
             name = judge.spec.judge
-            found[name] = known.kappa
+            found[name] = known.total.kappa
             parts = known.criteria.items()
-            found |= {f"{name}.{part}": rated.kappa.value for part, rated in parts}
+            found |= {f"{name}.{part}": rated.kappa for part, rated in parts}
     return found
 
 

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from harness.collect.judge_spec import Criterion, JudgeSpec
 from harness.collect.specs import EmbeddingJudgeModel, ModelSpec
+from harness.judges.agreement import Estimate
 from harness.judges.audit import irrelevance_rate, same_family
 from harness.judges.combine import Combined, combine, quorum
 from harness.judges.judge import Judge
@@ -22,7 +23,6 @@ from harness.scorers.base import PROPORTION, Scale
 Said = Mapping[tuple[str, str], Sequence[Verdict]]
 """(name of the judge, id of the item) -> its verdicts, all repeats and members of the panel."""
 EMBEDDING = "[embedding judge, not an LLM]"
-OUTCOME = {"B": 1.0, "tie": 0.5, "A": 0.0}
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Columns:
 
 
 def columns(
-    case: Case, done: Sequence[Completion], said: Said, kappas: Mapping[str, float | None]
+    case: Case, done: Sequence[Completion], said: Said, kappas: Mapping[str, Estimate]
 ) -> Columns:
     """The columns of all judges of a case; ``done`` are the completions of its places, ``kappas``
     the judges' agreement with people, where it was measured."""
@@ -55,15 +55,26 @@ def columns(
         related = kin(judge, case.card)
         for place, completion in answers:
             found.verdicts += _rows(judge, related, place, completion, said)
-    found.scorers = [replace(i, kappa=kappas.get(i.name.partition("[")[0])) for i in found.scorers]
+    found.scorers = [_with_kappa(info, kappas) for info in found.scorers]
     return found
+
+
+def _with_kappa(info: ScorerInfo, kappas: Mapping[str, Estimate]) -> ScorerInfo:
+    known = kappas.get(info.name.partition("[")[0])
+    return info if known is None else replace(info, kappa=known.value, kappa_n=known.n)
 
 
 def label(spec: JudgeSpec, models: Iterable[ModelSpec], part: str = "") -> str:
     """The name of a column: the judge's, with the criterion's, and what it must not pass for."""
     name = f"{spec.judge}.{part}" if part else spec.judge
-    embedded = any(isinstance(model, EmbeddingJudgeModel) for model in models)
-    return name + EMBEDDING if embedded else name
+    kinds = [isinstance(model, EmbeddingJudgeModel) for model in models]
+    if not any(kinds):
+        return name
+    if all(kinds):
+        return name + EMBEDDING
+    if sum(kinds) == 1:
+        return f"{name}[panel, one an embedding judge]"
+    return f"{name}[panel, {sum(kinds)} of {len(kinds)} embedding judges]"
 
 
 def _info(judge: Judge, case: Case, part: str, scale: Scale, *, up: bool = True) -> ScorerInfo:
@@ -79,6 +90,7 @@ def _info(judge: Judge, case: Case, part: str, scale: Scale, *, up: bool = True)
         judged_by=" + ".join(spec.models),
         template=judge.template_hash,
         same_family=bool(kin(judge, case.card)),
+        opponent=case.beside.model if spec.pairwise and case.beside else "",
     )
 
 
@@ -180,9 +192,9 @@ def _duelled(judge: Judge, case: Case, place: Place, done: Completion, said: Sai
     first = {(one.model, one.repeat): one for one in verdicts[0]}
     for one in verdicts[1]:
         other = first.get((one.model, one.repeat))
-        winner = duel(other, one).winner if other is not None else None
-        if winner is not None:
-            members.setdefault(one.model, []).append(OUTCOME[winner])
+        points = duel(other, one).points if other is not None else None
+        if points is not None:
+            members.setdefault(one.model, []).append(points)
     if len(members) < quorum(spec):
         why = next((one.error for given in verdicts for one in given if one.error), None)
         return _unjudged(why)
@@ -203,7 +215,7 @@ def _rows(
     def row(verdict: Verdict, *more: str) -> VerdictRow:
         kindred = ["same_family"] if verdict.model in related else []
         flags = tuple(dict.fromkeys([*verdict.flags, *kindred, *more]))
-        told = replace(verdict, flags=flags)
+        told = verdict if flags == verdict.flags else replace(verdict, flags=flags)
         return VerdictRow(place.sample.id, place.epoch, spec.version, judge.template_hash, told)
 
     if done.failed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.collect.judge_spec import JudgeSpec
 from harness.collect.plan import Cell
 from harness.collect.specs import ScoreSpec, TaskSpec
 from harness.errors import CollectError, HarnessError, SpecError
@@ -62,7 +63,8 @@ def make_work(
         try:
             if key not in rendered:
                 rendered[key] = _render(cell.task, asking)
-                check_judges(cell.task, rendered[key][0], judges or {})
+                specs = {word: judge.spec for word, judge in (judges or {}).items()}
+                check_judges(cell.task, rendered[key][0], specs)
                 shown_to = [judge.spec for judge in judges_of(cell.task, judges or {})]
                 View.of(cell.task).check(rendered[key][0], shown_to)
         except CollectError as error:
@@ -104,32 +106,40 @@ def judges_of(task: TaskSpec, judges: Mapping[str, Judge]) -> tuple[Judge, ...]:
     return tuple({judge.spec.judge: judge for judge in named}.values())
 
 
-def check_judges(task: TaskSpec, samples: Sequence[Sample], judges: Mapping[str, Judge]) -> None:
+def check_judges(
+    task: TaskSpec, samples: Sequence[Sample], judges: Mapping[str, JudgeSpec]
+) -> None:
     """Raise SpecError, at the judge's line, if a judge cannot judge what a task asks for."""
+    bare = [sample.id for sample in samples if not sample.target.strip()]
     for number, score in enumerate(task.score):
         if score.judge is None:
             continue
         judge, what = judges.get(score.judge), ""
-        bare = [sample.id for sample in samples if not sample.target.strip()]
         if task.output_type != "generate":
             what = f"reads text, and 'output_type' is '{task.output_type}'"
         elif judge is None:
             what = "is not known here"
-        elif judge.spec.needs_reference and bare:
+        elif judge.needs_reference and bare:
             what = f"needs a reference, and sample '{bare[0]}' has none"
         if what:
             line = line_of(task, ("score", number, "judge"))
             raise SpecError(task.path, line, f"judge '{score.judge}' {what}")
 
 
-def check_data(tasks: Iterable[TaskSpec]) -> list[HarnessError]:
-    """Every mistake that reading the tasks' data and rendering their first prompts shows."""
+def check_data(tasks: Iterable[TaskSpec], judges: Mapping[str, JudgeSpec]) -> list[HarnessError]:
+    """Every mistake that reading the tasks' data and rendering their first prompts shows.
+
+    ``judges`` by the names in the tasks: whether the data has the references that they need. One
+    that is missing has a mistake in its own file, which is told elsewhere.
+    """
     errors: list[HarnessError] = []
     for task in {task.model_dump_json() + str(task.path): task for task in tasks}.values():
         try:
-            first = load_samples(task)[:1]
-            make_requests(task, Prompt.of(task, few_shots(task)), first)
-            View.of(task).check(first)
+            samples = load_samples(task)
+            make_requests(task, Prompt.of(task, few_shots(task)), samples[:1])
+            View.of(task).check(samples[:1])
+            if all(score.judge in judges for score in task.score if score.judge):
+                check_judges(task, samples, judges)
         except CollectError as error:
             errors += error.errors
         except HarnessError as error:

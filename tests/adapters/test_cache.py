@@ -155,9 +155,18 @@ COMPLETIONS = st.builds(
     truncated=st.sampled_from(["", "left", "right"]),
     latency_ms=st.none() | st.floats(0, 1e9),
 )
+REFUSALS = st.builds(
+    Completion,
+    id=st.just(""),
+    finish_reason=st.just("error"),
+    prompt_tokens=st.integers(0, 10**9),
+    completion_tokens=st.none() | st.integers(0, 10**9),
+    latency_ms=st.floats(0, 1e9),  # a reply came
+    error=st.text(st.characters(), max_size=30),
+)
 
 
-@given(done=COMPLETIONS)
+@given(done=COMPLETIONS | REFUSALS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_completion_comes_back_as_it_was(cache: Cache, done: Completion) -> None:
     cache.put({b"key": done})
@@ -201,7 +210,7 @@ def test_identical_requests_are_asked_once_and_all_are_answered(cache: Cache) ->
     assert adapter.hits == set()
 
 
-def test_failures_are_never_remembered(cache: Cache) -> None:
+def test_what_had_no_reply_is_never_remembered(cache: Cache) -> None:
     requests = [asked(1), asked(2), asked(2, id="twin")]
     done = ask(CachedAdapter(Echo(failing=["r2"]), cache), requests)
     assert [done[name].error for name in ("r1", "r2", "twin")] == [None, "broken", "broken"]

@@ -396,23 +396,39 @@ def test_no_server_is_one_line() -> None:
         (said(None, refusal="I will not."), "refused: I will not."),
         (said("half", "content_filter"), "refused: content filter"),
         ((200, {}, {"choices": []}), "unreadable reply: no choices"),
-        ((200, {}, {"error": "odd"}), "unreadable reply: no choices"),
-        ((200, {}, []), "unreadable reply: no choices"),
-        ((200, {}, {"error": {"message": "busy"}}), "unreadable reply: no choices: busy"),
-        ((200, {"Content-Type": "text/html"}, b"<html>"), "unreadable reply: not JSON: "),
         ((200, {}, b'{"choices": ['), "unreadable reply: not JSON: "),
-        ((200, {}, b"[" * 100_000), "unreadable reply: not JSON: "),
-        ((200, {}, b"9" * 100_000), "unreadable reply: not JSON: "),
-        ((200, {}, b"\xff\xfe{}"), "unreadable reply: not in UTF-8"),
+        ((200, {}, b'\xef\xbb\xbf\n {"a": \xff}'), "unreadable reply: not in UTF-8"),
         ((200, {}, b'{"choices": [], "choices": []}'), "unreadable reply: key 'choices' stands"),
     ],
 )
 def test_what_is_no_answer_is_never_scored_as_one(server: Server, reply: Reply, error: str) -> None:
+    """The model's server has spoken, and may charge for it: the reply counts as one."""
     server.reply = lambda n, body: reply
     (done,) = ask(server.card(max_retries=0), QUESTION)
     assert done.error is not None
     assert done.error.startswith(error)
-    assert done.text == ""
+    assert (done.text, done.replied) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        ((200, {}, {"error": "odd"}), "unreadable reply: no choices"),
+        ((200, {}, []), "unreadable reply: no choices"),
+        ((200, {}, {"error": {"message": "busy"}}), "unreadable reply: no choices: busy"),
+        ((200, {"Content-Type": "text/html"}, b"<html>"), "unreadable reply: not JSON: "),
+        ((200, {}, b"[" * 100_000), "unreadable reply: not JSON: "),
+        ((200, {}, b"9" * 100_000), "unreadable reply: not JSON: "),
+        ((200, {}, b"\xff\xfe{}"), "unreadable reply: not in UTF-8"),
+        ((400, {}, {"error": {"message": "bad"}}), "HTTP 400: bad"),
+    ],
+)
+def test_what_no_model_said_counts_as_no_reply(server: Server, reply: Reply, error: str) -> None:
+    server.reply = lambda n, body: reply
+    (done,) = ask(server.card(max_retries=0), QUESTION)
+    assert done.error is not None
+    assert done.error.startswith(error)
+    assert (done.text, done.replied) == ("", False)
 
 
 def test_a_reply_that_was_read_whole_is_never_paid_for_again(server: Server) -> None:

@@ -218,6 +218,27 @@ def test_collect_with_data_reads_the_rows_and_renders_the_first_prompts(harness:
     assert harness.err.splitlines()[-1].endswith("num_fewshot is 3, and split 'train' has 2 rows")
 
 
+def test_collect_with_data_finds_a_judge_that_lacks_its_references(harness: Shell) -> None:
+    harness("new", "task", "north")
+    harness("new", "judge", "strict")
+    task = harness.root / "tasks/north/north.task.yaml"
+    task.write_text(task.read_text().replace("- rouge_l", "- judge: strict"))
+    line = task.read_text().splitlines().index("  - judge: strict") + 1
+    assert harness("collect", "north", "--data", "--model", "tiny-llama") == 0, harness.err
+    data = harness.root / "tasks/north/data/north.jsonl"
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    bare = next(row for row in rows if row["split"] == "test")
+    bare["answer"] = " "
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert harness("collect", "north", "--model", "tiny-llama") == 0  # no row was read
+    assert harness("collect", "north", "--data", "--model", "tiny-llama") == 4
+    what = f"judge 'strict' needs a reference, and sample '{bare['id']}' has none"
+    told = f"tasks/north/north.task.yaml:{line}: {what}"
+    assert told in harness.err.splitlines()
+    assert harness("run", "north", "-m", "tiny-llama") == 4
+    assert told in harness.err.splitlines()  # the same words
+
+
 def test_few_shots_of_data_without_splits_are_the_other_rows(harness: Shell) -> None:
     harness("new", "task", "north")
     data = harness.root / "tasks" / "north" / "data" / "north.jsonl"

@@ -33,7 +33,8 @@ def test_a_finished_run_is_judged_without_its_model_and_without_torch(
         file.unlink()
     code = (
         "import sys; from harness.cli import main; code = main(['judge', 'latest', '--judge', "
-        "'strict']); heavy = {'torch', 'transformers'} & set(sys.modules); "
+        "'strict']); heavy = {'torch', 'transformers', 'pandas', 'scipy'} & "
+        "set(sys.modules); "
         "sys.exit(repr(heavy) if heavy else code)"
     )
     done = subprocess.run(
@@ -101,11 +102,31 @@ def test_judge_errors_of_a_finished_run_end_with_1(
     judged: UserProject, server: FaultServer, invoke: Invoke
 ) -> None:
     assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    server.answer = lambda asked: "No." if "It is 1." in asked.prompt else verdict()
+    code, out, _ = invoke("judge", "latest", "--fresh")
+    assert code == 1
+    assert "judge strict: 1 of 6 answers have no verdict" in out
+    assert metrics(judged.root)["strict"]["n_judge_error"] == 1
+
+
+def test_a_judgement_without_a_single_verdict_is_not_written(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    first = newest(judged.root)
     server.answer = lambda asked: "No."
     code, out, _ = invoke("judge", "latest", "--fresh")
     assert code == 1
+    assert f"nothing was judged: no verdict at all; no run is written, run {first.name}" in out
     assert "judge strict: 6 of 6 answers have no verdict" in out
-    assert metrics(judged.root)["strict"]["n_judge_error"] == 6
+    assert newest(judged.root) == first
+    assert metrics(judged.root)["strict"]["value"] == 86.0
+    judged.add_replay({})
+    assert invoke("run", "sums", "-m", "recorded")[0] == 1
+    code, out, _ = invoke("judge", "latest")
+    assert code == 1
+    assert "no answer, or no pair of answers, that could be judged; no run is written" in out
+    assert len(list((judged.root / "runs").iterdir())) == 2
 
 
 def test_compare_counts_the_judge_errors_of_both_sides(
@@ -151,6 +172,32 @@ def test_a_run_without_judges_asks_for_one(
     assert code == 4
 
 
+@pytest.mark.parametrize("more", [(), ("--judge", "strict")])
+def test_a_judge_whose_columns_are_taken_is_refused_and_nothing_is_written(
+    judged: UserProject, server: FaultServer, invoke: Invoke, more: tuple[str, ...]
+) -> None:
+    """`strict.accuracy` is the name of a column of the judge `strict`."""
+    judged.write("judges/strict.accuracy.judge.yaml", JUDGE.replace("strict", "strict.accuracy", 1))
+    assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    asked, runs = len(server.asked), sorted((judged.root / "runs").iterdir())
+    code, _, err = invoke("judge", "latest", "--judge", "strict.accuracy", *more)
+    assert code == 4
+    assert err.count("\n") == 1
+    assert "'strict.accuracy'" in err
+    assert "the column 'strict.accuracy', which judge 'strict" in err
+    assert (len(server.asked), sorted((judged.root / "runs").iterdir())) == (asked, runs)
+
+
+def test_two_judges_of_one_name_are_refused(judged: UserProject, invoke: Invoke) -> None:
+    assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    judged.write("other/strict.judge.yaml", JUDGE)
+    judged.write("other/strict.j2", TEMPLATE)
+    words = ("--judge", "strict", "--judge", "other/strict.judge.yaml")
+    code, _, err = invoke("judge", "latest", *words)
+    assert (code, err.count("\n")) == (4, 1)
+    assert "the column 'strict', which judge 'strict' of sums has" in err
+
+
 def test_dry_run_counts_calls_tokens_and_cost_and_asks_nobody(
     judged: UserProject, server: FaultServer, invoke: Invoke
 ) -> None:
@@ -171,7 +218,7 @@ def test_dry_run_counts_calls_tokens_and_cost_and_asks_nobody(
     assert len(list((judged.root / "runs").iterdir())) == 1
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "truncated", "max-cost"])
+@pytest.mark.parametrize("fault", ["429", "500", "max-cost"])
 def test_where_no_reply_came_the_cost_is_not_unknown(
     judged: UserProject, server: FaultServer, invoke: Invoke, fault: str
 ) -> None:
@@ -183,6 +230,16 @@ def test_where_no_reply_came_the_cost_is_not_unknown(
     assert code == 1
     assert "unknown" not in out
     assert {row["cost_usd"] for row in table(judged.root, "verdicts")} == {0.0}
+
+
+def test_a_reply_that_nobody_can_read_has_a_cost_that_nobody_knows(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    """Its server may charge for it, and counts no tokens that could be read."""
+    server.play = lambda asked: "truncated"
+    _, out, _ = invoke("run", "sums", "-m", "recorded")
+    assert "cost unknown" in " ".join(out.split())
+    assert {row["cost_usd"] for row in table(judged.root, "verdicts")} == {None}
 
 
 @pytest.mark.parametrize("command", ["collect", "run"])
@@ -256,7 +313,7 @@ def as_before_judges(run: Path) -> None:
                 part.update(bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
     for cell in manifest["cells"]:
         for info in cell["scorers"]:
-            for key in ("judge", "judged_by", "template", "same_family", "kappa"):
+            for key in ("judge", "judged_by", "template", "same_family", "kappa", "opponent"):
                 del info[key]
     (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 

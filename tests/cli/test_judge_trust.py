@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 import urllib.error
@@ -343,6 +344,27 @@ def test_r2_a_judge_that_breaks_too_often_is_no_judge(
     code, out = command(calibrate, "strict", "a.jsonl")
     assert code == 1
     assert "FAILED 8.3% of the answers have no verdict" in out
+    assert "nothing was kept, an earlier result stays" in out
+    assert "kept in" not in out
+    assert not (judged.root / ".harness/calibration").exists()
+
+
+def test_one_label_shows_no_agreement_and_is_not_kept(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    fault_server.answer = obedient
+    judged.write_rows("a.jsonl", rows("anna"))
+    judged.write_rows("one.jsonl", rows("anna")[:1])
+    judged.write_rows("few.jsonl", rows("anna")[:5])
+    assert command(calibrate, "strict", "a.jsonl")[0] == 0
+    code, out = command(calibrate, "strict", "one.jsonl")
+    assert code == 1
+    assert "FAILED one answer shows no agreement" in out
+    assert stored(judged.root, "strict.json")["n"] == 12
+    code, out = command(calibrate, "strict", "few.jsonl")
+    assert code == 0
+    assert "it replaces one on 12 answers (kappa 1.000)" in " ".join(out.split())
+    assert stored(judged.root, "strict.json")["n"] == 5
 
 
 @pytest.mark.parametrize("wrong", ["nan", "inf", "-1", "100.5"])
@@ -410,6 +432,7 @@ def test_a_kappa_below_the_one_asked_for_fails(
     code, out = command(calibrate, "strict", "a.jsonl")
     assert code == 1
     assert "FAILED kappa is 0.000; the judge's spec asks for 0.4" in out
+    assert stored(judged.root, "strict.json")["n"] == 12  # so that gates go by no older one
 
 
 # --------------------------------------------------------------------------- runs
@@ -523,8 +546,57 @@ def test_each_rater_has_an_order_of_its_own_and_keeps_it(judged: UserProject) ->
 def test_a_rating_that_is_none_is_asked_again(judged: UserProject) -> None:
     write_answers(judged.root, {"base": ["alpha"]})
     _, out = command(label, "latest", "--rater", "anna", said="61\nten\n6.5\n60\n0\n")
-    assert out.count("is not 0 to 60") == 3
+    assert out.count("is not a whole number from 0 to 60") == 3
     assert labelled(judged.root) == {"alpha": 60}
+
+
+def test_b_goes_back_to_the_last_criterion_and_to_the_last_answer(judged: UserProject) -> None:
+    write_answers(judged.root, {"base": ["alpha", "beta"]})
+    # 1, back, 2 and 3; the second answer: back to the first, whose first is asked again
+    said = "1\nb\n2\n3\nb\n4\nb\n5\n6\n7\n8\n"
+    _, out = command(label, "latest", "--rater", "anna", said=said)
+    assert "b goes back" in out
+    assert re.findall(r"===== (\d) of 2", out) == ["1", "2", "1", "2"]
+    assert sorted(labelled(judged.root).values()) == [5 + 6, 7 + 8]
+
+
+def test_b_at_the_first_answer_says_that_nothing_comes_before(judged: UserProject) -> None:
+    write_answers(judged.root, {"base": ["alpha"]})
+    _, out = command(label, "latest", "--rater", "anna", said="b\n1\n2\n")
+    assert "nothing comes before this" in out
+    assert list(labelled(judged.root).values()) == [3]
+
+
+def test_b_after_a_skipped_answer_shows_it_again(judged: UserProject) -> None:
+    write_answers(judged.root, {"base": ["alpha", "beta"]})
+    command(label, "latest", "--rater", "anna", said="s\nb\n1\n2\n3\n4\n")
+    assert sorted(labelled(judged.root).values()) == [3, 7]
+
+
+def test_labels_of_another_version_of_the_judge_are_told_and_asked_for_again(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    write_answers(judged.root, TEXTS)
+    command(label, "latest", "--rater", "anna", said="60\n40\n" * 5)
+    path = judged.root / "judges/labels/strict.anna.jsonl"
+    assert {json.loads(line)["version"] for line in path.read_text("utf-8").splitlines()} == {1}
+    newer = JUDGE.replace("version: 1", "version: 2").replace("max: 60", "max: 50")
+    judged.write("judges/strict.judge.yaml", newer.replace("max: 40", "max: 50"))
+    fault_server.answer = lambda asked: filled(asked, 0.5)
+    what = r"strict\.anna\.jsonl: holds no ratings by version 2 of strict, only by 1: rate again"
+    with pytest.raises(DataError, match=what):
+        command(calibrate, "strict")
+    assert fault_server.asked == []
+    _, out = command(label, "latest", "--rater", "anna", said="50\n0\n30\n30\nq\n")
+    assert "===== 1 of 5" in out
+    assert "2 of 5 rated" in out
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert sorted(line["version"] for line in lines) == [1] * 5 + [2] * 2  # nothing is lost
+    code, out = command(calibrate, "strict")
+    assert code == 0, out
+    assert "2 answers, anna" in out
+    assert "5 ratings by version 1 of strict are left out: it is version 2" in " ".join(out.split())
+    assert len(fault_server.asked) == 2
 
 
 def test_the_end_of_input_keeps_what_was_rated(judged: UserProject) -> None:
@@ -588,7 +660,7 @@ def page(judged: UserProject, rater: str = "anna") -> Iterator[LabelServer]:
     """The page of `harness judge label --page`, served to this test."""
     from harness.cli.judge_trust import _form
 
-    with LabelServer(_form(("latest", None, None), rater, None)) as server:
+    with LabelServer(_form(("latest", "", None), rater, None)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
@@ -678,7 +750,7 @@ def test_the_page_refuses_what_is_no_rating(judged: UserProject) -> None:
     with page(judged) as server:
         item = call(server.url + "next")[1]["item"]["id"]
         status, said, _ = call(server.url + "rate", {"id": item, "ratings": {"accuracy": "61"}})
-        assert (status, said["error"]) == (422, "accuracy: 0 to 60")
+        assert (status, said["error"]) == (422, "accuracy: a whole number from 0 to 60")
         assert call(server.url + "rate", {"id": "other", "ratings": {}})[0] == 404
         assert call(server.url + "rate", ["no object"])[0] == 400
         assert call(server.url + "unknown", {})[0] == 400

@@ -66,8 +66,23 @@ def test_r10_a_better_and_wordier_model_is_no_slope_within_a_model():
     long = [("tuned", 0.9, tokens) for tokens in (100, 200, 400)]
     found = length_audit(spec_of(), short + long)
     assert found.slope == pytest.approx(0.0)
-    assert found.rho is not None
-    assert found.rho > 0.8
+    assert found.rho is None  # within each model, all answers score the same
+
+
+def test_r10_the_correlation_is_that_within_each_task_and_model():
+    """One model is better and wordier; within each, length costs points."""
+    short = [("t::t[base]", 0.3 - tokens / 1000, tokens) for tokens in range(10, 20)]
+    long = [("t::t[tuned]", 0.9 - tokens / 1000, tokens) for tokens in range(100, 110)]
+    found = length_audit(spec_of(), short + long)
+    assert (found.rho, found.warn, found.n) == (pytest.approx(-1.0), True, 20)
+
+
+def test_r10_each_answer_counts_once_whatever_the_size_of_its_cell():
+    rising = [("a", tokens / 100, tokens) for tokens in range(1, 41)]
+    falling = [("b", 1 - tokens / 100, tokens) for tokens in range(1, 11)]
+    # sums of squares of ranks over n^2 are (n^2 - 1) / 12n: 3.331 and 0.825
+    expected = (1599 / 480 - 99 / 120) / (1599 / 480 + 99 / 120)
+    assert length_audit(spec_of(), rising + falling).rho == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +124,15 @@ def local(base: str, name: str = "candidate", **fields: object) -> TransformersM
         ("deepseek-chat", "deepseek-ai/DeepSeek-R1-Distill-Llama-8B"),
         ("my-own-thing", "somebody/my-own-thing"),
         ("mixtral-8x7b", "mistralai/Mistral-7B-v0.3"),
+        ("internlm3-8b-instruct", "internlm/internlm2_5-7b-chat"),
+        ("baichuan-inc/Baichuan2-13B-Chat", "baichuan-inc/Baichuan-7B"),
+        ("nvidia/Nemotron-4-340B-Instruct", "nvidia/Mistral-NeMo-Minitron-8B-Base"),
+        ("MiniMax-M2", "MiniMaxAI/MiniMax-Text-01"),
+        ("stabilityai/stablelm-2-12b", "stabilityai/stablelm-zephyr-3b"),
+        ("Qwen/Qwen2.5-72B-Instruct", "DAMO-NLP-SG/VideoLLaMA3-7B"),
+        ("qwen-max", "Amshaker/Mobile-VideoGPT-1.5B"),
+        ("acmelm2-chat", "acme/acmelm-7b"),  # a family that nobody listed
+        ("pythia-12b", "EleutherAI/pythia-70m"),
     ],
 )
 def test_r11_a_judge_of_the_candidates_family_is_known_by_the_bases_name(judge, candidate):
@@ -125,6 +149,10 @@ def test_r11_a_judge_of_the_candidates_family_is_known_by_the_bases_name(judge, 
         ("llama-3.1-8b", "ollama/gemma2"),
         ("my-own-thing", "another-thing"),
         ("command-r-plus", "somebody/commander"),
+        ("video-xl", "somebody/video-understander"),
+        ("mini-judge", "somebody/mini-writer"),
+        ("meta-llama/Llama-3.3-70B-Instruct", "DAMO-NLP-SG/VideoLLaMA3-7B"),
+        ("abc-7b", "somebody/abc-1b"),
     ],
 )
 def test_r11_other_families_are_others(judge, candidate):

@@ -71,7 +71,8 @@ class Scripted:
             done = said if isinstance(said, Completion) else Completion(request.id, text=str(said))
             usage = done.usage or Usage(cached_tokens=10, attempts=1)
             done = replace(done, id=request.id, prompt_tokens=100, usage=usage)
-            yield [replace(done, completion_tokens=5, latency_ms=2.0)]
+            took = None if (done.error or "").startswith("HTTP") else 2.0  # no reply, no time
+            yield [replace(done, completion_tokens=5, latency_ms=took)]
 
     def close(self) -> None:
         pass
@@ -423,10 +424,17 @@ def test_r14_stopped_in_the_middle_it_repeats_no_request(verdicts):
     assert (len(before.asked), len(after.asked)) == (6, 7)
 
 
-def test_failures_are_asked_again_by_the_next_run(verdicts):
+def test_what_had_no_reply_is_asked_again_by_the_next_run(verdicts):
     verdicts(Scripted(Completion("", finish_reason="error", error="HTTP 500")))
     (one,) = verdicts(Scripted(reply()))
     assert (one.verdict.status, one.verdict.cached) == ("ok", False)
+
+
+def test_r14_a_refusal_was_paid_for_and_is_not_asked_again(verdicts):
+    (first,) = verdicts(Scripted(Completion("", finish_reason="error", error="refused: no")))
+    (again,) = verdicts(Scripted(reply()))
+    assert again.verdict == replace(first.verdict, cached=True)
+    assert (again.verdict.status, again.verdict.error) == ("error", "refused: no")
 
 
 # --------------------------------------------------------------------------- probabilities

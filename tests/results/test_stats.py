@@ -193,3 +193,16 @@ def test_clopper_and_pearson_as_scipy_has_them(k: int, n: int) -> None:
         pytest.approx(exact.low, rel=1e-9),
         pytest.approx(exact.high, rel=1e-9),
     )
+
+
+@given(st.integers(1, 3000), st.floats(0.001, 0.9999))
+def test_students_quantile_is_scipys(df: int, level: float) -> None:
+    from scipy.special import stdtrit
+
+    assert stats.t_quantile(df, level) == pytest.approx(stdtrit(df, (1 + level) / 2), rel=1e-9)
+
+
+def test_students_quantile_of_one_and_two_degrees_is_in_closed_form() -> None:
+    assert stats.t_quantile(1, 0.5) == pytest.approx(1.0, rel=1e-13)
+    assert stats.t_quantile(2, 0.5) == pytest.approx((2 / 3) ** 0.5, rel=1e-13)
+    assert stats.t_quantile(10**9, 0.95) == pytest.approx(stats.normal_quantile(0.95), rel=1e-8)

@@ -7,6 +7,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faultserver import Asked, FaultServer, at_random, envelope
-from judged import DUEL, DUEL_TEMPLATE, JUDGE, RIGHT, metrics, more_sums, score, table, verdict
+from judged import (
+    DUEL,
+    DUEL_TEMPLATE,
+    JUDGE,
+    RIGHT,
+    metrics,
+    more_sums,
+    newest,
+    score,
+    table,
+    verdict,
+)
 from judged import judged as judged
 from judged import server as server
 
@@ -352,6 +364,33 @@ def test_r11_a_judge_of_the_same_family_is_marked_or_refused(
     assert "strict.judge.yaml: api is of the family of recorded and may not judge it" in err
 
 
+def test_r11_the_family_of_a_model_is_known_when_its_card_is_gone(
+    judged: UserProject, server: FaultServer, invoke: Invoke
+) -> None:
+    for name in ("api", "recorded"):
+        file = judged.root / f"adapters/{name}.model.yaml"
+        file.write_text(file.read_text(encoding="utf-8") + "family: acme\n", encoding="utf-8")
+    score(judged, "[rouge_l]")
+    assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    for file in judged.root.glob("adapters/recorded.*"):
+        file.unlink()
+    assert invoke("judge", "latest", "--judge", "strict")[0] == 0
+    assert {tuple(row["flags"]) for row in table(judged.root, "verdicts")} == {("same_family",)}
+    judged.write("judges/strict.judge.yaml", JUDGE + "limits: {same_family: error}\n")
+    asked = len(server.asked)
+    code, _, err = invoke("judge", "latest", "--judge", "strict")
+    assert code == 4
+    assert "strict.judge.yaml: api is of the family of recorded and may not judge it" in err
+    manifest = newest(judged.root) / "manifest.json"
+    known = json.loads(manifest.read_text(encoding="utf-8"))
+    known["specs"] = [one for one in known["specs"] if one["name"] != "recorded"]
+    manifest.write_text(json.dumps(known), encoding="utf-8")
+    code, _, err = invoke("judge", "latest", "--judge", "strict")
+    assert code == 4
+    assert "strict.judge.yaml: nobody knows the card of recorded" in err
+    assert len(server.asked) == asked
+
+
 def test_r5_a_judge_without_a_reference_does_not_see_it(
     judged: UserProject, server: FaultServer, invoke: Invoke
 ) -> None:
@@ -443,3 +482,22 @@ def test_criteria_are_shown_when_asked_for(judged: UserProject, invoke: Invoke) 
         assert "strict." in whole
         _, named, _ = invoke(*command, "--metric", parts[0])
         assert "strict." in named
+
+
+def test_a_run_with_a_judge_imports_neither_pandas_nor_scipy(
+    judged: UserProject, server: FaultServer
+) -> None:
+    score(judged, "[exact_match, {judge: strict}]")
+    varied = {"completeness": 25, "relevance": 18, "practicality": 8}
+    server.answer = lambda asked: verdict(accuracy=5 + asked.number, **varied)
+    code = (
+        "import sys; from harness.cli import main; code = main(['run', 'sums', '-m', 'recorded']); "
+        "heavy = {'pandas', 'scipy', 'torch'} & set(sys.modules); "
+        "sys.exit(repr(heavy) if heavy else code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=judged.root, env=judged.environment(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert metrics(judged.root)["strict"]["low"] is not None
