@@ -120,13 +120,15 @@ class TokenLogprobs:
 class Usage:
     """What an answer cost, as the server counted it. ``cached_tokens`` are part of the prompt's,
     ``reasoning_tokens`` part of the completion's. ``attempts`` counts the requests that were sent
-    for it."""
+    for it, ``uncertain`` those of them that broke off, so that nobody knows whether they were
+    charged."""
 
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     attempts: int = 1
     served: str = ""
-    """Model and system fingerprint that the server named."""
+    """Model and system fingerprint that the server named, and what it was asked without."""
+    uncertain: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class Completion:
     ``truncated`` names the end at which the prompt lost tokens.
     ``latency_ms`` is the wall time of the batch divided by its size. ``error`` is set if and only
     if ``finish_reason`` is "error" or "skipped"; such a completion is never scored as an answer.
+    It has a ``latency_ms`` if a reply came all the same, which was paid for: a refusal, say.
     """
 
     id: str
@@ -158,6 +161,11 @@ class Completion:
     def failed(self) -> bool:
         """Whether there is no answer that could be scored."""
         return self.error is not None
+
+    @property
+    def replied(self) -> bool:
+        """Whether a reply came, be it a refusal; what failed without one has taken no time."""
+        return not self.failed or self.latency_ms is not None
 
     @classmethod
     def of_error(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from harness.adapters.api_retry import UnreadableReply
+from harness.adapters.api_retry import UnreadableReply, is_object
 from harness.collect.specs import OpenAIModel
 from harness.errors import ModelError
 from harness.records import Completion
@@ -47,8 +49,18 @@ class Secret:
         return cls(key)
 
     def hide(self, text: str) -> str:
-        """The text without the key."""
-        return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_KEY else text
+        """The text without the key, also where it is written with the escapes of JSON: whoever
+        reads the text as JSON would have the key again."""
+        if len(self.key) < SHORTEST_KEY:
+            return text
+        text = text.replace(self.key, "[key]")
+        return self._escaped.sub("[key]", text) if "\\" in text else text
+
+    @cached_property
+    def _escaped(self) -> re.Pattern[str]:
+        """The key, each character as it is, or as JSON may escape it."""
+        ways = (rf"(?:{re.escape(c)}|\\u00{ord(c):02x}|\\{re.escape(c)})" for c in self.key)
+        return re.compile("".join(ways), re.IGNORECASE)
 
     def clean(self, text: str) -> str:
         """The text without the key, as one short line."""
@@ -80,6 +92,11 @@ def urls(card: OpenAIModel) -> list[str]:
 def host_of(url: str) -> str:
     """Host and port, without a password that may stand in an address."""
     return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def place_of(url: str) -> str:
+    """Host, port and path: one host may serve several APIs, each below a path of its own."""
+    return host_of(url) + urlsplit(url).path.rstrip("/")
 
 
 def open_client(card: OpenAIModel, secret: Secret, most: int) -> AsyncOpenAI:
@@ -114,12 +131,14 @@ async def post(client: AsyncOpenAI, url: str, body: bytes) -> bytes:
     response: httpx2.Response = await client.post(
         url, cast_to=httpx2.Response, content=body, **options
     )
-    chunks, size = [], 0
+    chunks: list[bytes] = []
+    size = 0
     try:
         async for chunk in response.aiter_bytes():
             size += len(chunk)
             if size > MAX_REPLY_BYTES:
-                raise UnreadableReply(f"longer than {MAX_REPLY_BYTES >> 20} MB")
+                paid = is_object(b"".join([*chunks, chunk])[:1024])
+                raise UnreadableReply(f"longer than {MAX_REPLY_BYTES >> 20} MB", paid=paid)
             chunks.append(chunk)
     finally:
         await response.aclose()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from harness.cli.named import NamedPath
+
 if TYPE_CHECKING:
     from harness.cli.label_form import Form
     from harness.cli.trust_report import JudgedRate
@@ -33,7 +35,7 @@ def _judge_options(command: Command) -> Command:
         click.option("--judge-model", default="", metavar="NAME,...", help="Who judges instead."),
         click.option("--fresh", is_flag=True, help="Ask again what the cache already knows."),
         click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum."),
-        click.option("--cache", type=click.Path(path_type=Path), help="Cache file."),
+        click.option("--cache", type=NamedPath(), help="Cache file."),
         click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards."),
         click.option(
             "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True
@@ -48,10 +50,10 @@ def _judge_options(command: Command) -> Command:
 
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("judge", metavar="JUDGE")
-@click.argument("labels", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("labels", nargs=-1, type=NamedPath())
 @click.option("--threshold", type=float, help="What passes, in points; the middle by default.")
 @click.option("--run", "run", metavar="RUN", help="Correct the pass rates of this run, too.")
-@click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
+@click.option("--runs", type=NamedPath(), help="Where runs are (runs/).")
 @_judge_options
 def calibrate(
     judge: str,
@@ -219,7 +221,7 @@ def selftest(judge: str, **how: object) -> int:
 @click.option("--judge", metavar="NAME", help="By whose criteria; needed if the run has several.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many answers.")
 @click.option("--page", is_flag=True, help="A page for the browser, served to this machine alone.")
-@click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
+@click.option("--runs", type=NamedPath(), help="Where runs are (runs/).")
 def label(
     run: str, rater: str, judge: str | None, limit: int | None, page: bool, runs: Path | None
 ) -> int:
