@@ -120,13 +120,15 @@ class TokenLogprobs:
 class Usage:
     """What an answer cost, as the server counted it. ``cached_tokens`` are part of the prompt's,
     ``reasoning_tokens`` part of the completion's. ``attempts`` counts the requests that were sent
-    for it."""
+    for it, ``uncertain`` those of them that broke off, so that nobody knows whether they were
+    charged."""
 
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     attempts: int = 1
     served: str = ""
-    """Model and system fingerprint that the server named."""
+    """Model and system fingerprint that the server named, and what it was asked without."""
+    uncertain: int = 0
 
 
 @dataclass(frozen=True, slots=True)

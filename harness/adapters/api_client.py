@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -47,8 +49,18 @@ class Secret:
         return cls(key)
 
     def hide(self, text: str) -> str:
-        """The text without the key."""
-        return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_KEY else text
+        """The text without the key, also where it is written with the escapes of JSON: whoever
+        reads the text as JSON would have the key again."""
+        if len(self.key) < SHORTEST_KEY:
+            return text
+        text = text.replace(self.key, "[key]")
+        return self._escaped.sub("[key]", text) if "\\" in text else text
+
+    @cached_property
+    def _escaped(self) -> re.Pattern[str]:
+        """The key, each character as it is, or as JSON may escape it."""
+        ways = (rf"(?:{re.escape(c)}|\\u00{ord(c):02x}|\\{re.escape(c)})" for c in self.key)
+        return re.compile("".join(ways), re.IGNORECASE)
 
     def clean(self, text: str) -> str:
         """The text without the key, as one short line."""
@@ -80,6 +92,11 @@ def urls(card: OpenAIModel) -> list[str]:
 def host_of(url: str) -> str:
     """Host and port, without a password that may stand in an address."""
     return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def place_of(url: str) -> str:
+    """Host, port and path: one host may serve several APIs, each below a path of its own."""
+    return host_of(url) + urlsplit(url).path.rstrip("/")
 
 
 def open_client(card: OpenAIModel, secret: Secret, most: int) -> AsyncOpenAI:

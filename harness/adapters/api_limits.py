@@ -6,6 +6,7 @@ Nothing here sends anything. All of it belongs to one event loop and takes no lo
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -107,6 +108,8 @@ class Replica:
     """Whether it has answered a request for the form at this step of the ladder."""
     logprobs: bool = True
     """Whether it has not refused to give them."""
+    dropped: frozenset[str] = frozenset()
+    """Parameters that it has refused."""
     unreachable: int = 0
     """How many times running no connection could be made; those in flight together are one."""
     refused_at: float = 0.0
@@ -205,6 +208,34 @@ class Pool:
         if ends:
             loop = asyncio.get_running_loop()
             self._alarm = loop.call_later(min(ends) - now + 1e-3, self._hand_out)
+
+
+ALIKE = 10  # requests that are refused before the others are not asked
+
+
+class Refusals:
+    """Whether all requests of a kind are refused alike, so that not each is asked for nothing."""
+
+    def __init__(self) -> None:
+        self._answered: set[str] = set()
+        self._alike: dict[str, tuple[str, str, int]] = {}
+
+    def answered(self, kind: str) -> None:
+        """A request of this kind was answered: what is refused is that request's own mistake."""
+        self._answered.add(kind)
+
+    def refused(self, kind: str, what: str) -> None:
+        """A request of this kind was refused for good; numbers in what was said may differ."""
+        bare = re.sub(r"[0-9]+", "0", what)
+        known, _, count = self._alike.get(kind, ("", "", 0))
+        self._alike[kind] = (bare, what, count + 1 if known == bare else 1)
+
+    def why_not_ask(self, kind: str) -> str | None:
+        """Why a request need not be sent; None if it is worth trying."""
+        _, what, count = self._alike.get(kind, ("", "", 0))
+        if count < ALIKE or kind in self._answered:
+            return None
+        return f"not asked: {ALIKE} requests and more were all refused, and none answered ({what})"
 
 
 PROBE_SECONDS = 30.0  # how often a server that is out is asked all the same

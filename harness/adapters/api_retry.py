@@ -9,18 +9,33 @@ or the next one.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from time import time
 
 PASSING = frozenset({408, 409, 429})
 FATAL = frozenset({301, 302, 303, 307, 308, 401, 403, 404})
 REFUSES_FORM = frozenset({400, 422})  # what a server says to a parameter that it does not know
+TOO_LONG = frozenset({400, 413, 422})
 FIRST_DELAY, MAX_DELAY, MAX_RETRY_AFTER = 0.5, 30.0, 120.0  # seconds
 FORM_WORDS = ("response_format", "json_schema", "json_object", "json schema", "structured output")
 LOGPROB_WORDS = ("logprob",)
 FILTERED = ("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation")
 """Codes of a 400 by which a provider declines to answer, as Azure and OpenAI say it."""
+LONG_WORDS = ("context length", "maximum context", "context window", "context size", "too long")
+"""How servers without a code for it say that a prompt does not fit."""
+DROPPABLE = ("top_p", "seed", "temperature")
+"""Parameters of each request that some models do not take; what they answer is an answer all the
+same. One is left out at a time, in this order if a server names several."""
+RENAMED = "max_tokens"
+"""Where a server wants `max_completion_tokens`, it says so."""
+UNSUPPORTED_CODES = ("unsupported_value", "unsupported_parameter", "unknown_parameter")
+_UNSUPPORTED = re.compile(
+    r"unsupported|not support|n't support|unrecogni[sz]ed|unknown|unexpected|not permitted"
+    r"|not allowed|deprecated|cannot both|extra (?:inputs|fields)"
+)
+GATEWAY = frozenset({502, 504, 524})  # the model behind it may have answered, and be paid for it
 
 
 class UnreadableReply(Exception):
@@ -48,8 +63,9 @@ class Failure:
     ``unreachable``: no connection could be made. ``limited``: the server wants fewer requests.
     ``about_form`` and ``about_logprobs``: the server names what it cannot do; ``bad_request``: it
     may mean them. ``declined``: the provider will not have this answered, which is a refusal like
-    one that a model writes. ``paid``: a reply came, and nobody can read it. ``retry_after``:
-    seconds the server asks for.
+    one that a model writes. ``unsupported``: the parameter that the server says it does not take.
+    ``uncertain``: the request was sent, and nobody knows whether it was answered and charged.
+    ``paid``: a reply came, and nobody can read it. ``retry_after``: seconds the server asks for.
     """
 
     what: str
@@ -63,6 +79,8 @@ class Failure:
     about_form: bool = False
     about_logprobs: bool = False
     declined: bool = False
+    unsupported: str = ""
+    uncertain: bool = False
     paid: bool = False
     retry_after: float | None = None
 
@@ -74,7 +92,8 @@ def classify(error: Exception) -> Failure | None:
     import openai
 
     if isinstance(error, openai.APIStatusError):
-        return _of_status(error.status_code, error.code, _message(error), error.response.headers)
+        found = _of_status(error.status_code, error.code, _message(error), error.response.headers)
+        return replace(found, unsupported=_unsupported(error)) if found.bad_request else found
     if isinstance(error, UnreadableReply | httpx2.DecodingError):
         paid = isinstance(error, UnreadableReply) and error.paid
         return Failure(f"unreadable reply: {error}", "unreadable reply", paid=paid)
@@ -82,7 +101,7 @@ def classify(error: Exception) -> Failure | None:
     if isinstance(error, broken):
         return _of_connection(error)
     if isinstance(error, TimeoutError):
-        return Failure("no answer in time", "timeout", passing=True)
+        return Failure("no answer in time", "timeout", passing=True, uncertain=True)
     return None
 
 
@@ -123,7 +142,9 @@ def _of_status(status: int, code: str | None, message: str, headers: object) -> 
         passing=passing,
         fatal=status in FATAL or spent,
         limited=status == 429 and passing,
-        too_long=code == "context_length_exceeded",
+        too_long=code == "context_length_exceeded"
+        or (status in TOO_LONG and any(word in words for word in LONG_WORDS)),
+        uncertain=status in GATEWAY,
         bad_request=status in REFUSES_FORM and code not in FILTERED,
         declined=status == 400 and code in FILTERED,
         # llama-cpp-python says 500 to a form it does not know
@@ -139,6 +160,18 @@ def _message(error: Exception) -> str:
     return message if isinstance(message, str) else str(error)
 
 
+def _unsupported(error: Exception) -> str:
+    """The parameter that a refused request can do without; "" if the server names none."""
+    message = _message(error).lower()
+    if getattr(error, "code", None) not in UNSUPPORTED_CODES and not _UNSUPPORTED.search(message):
+        return ""
+    named = [getattr(error, "param", None)]
+    named += [each for each in DROPPABLE if re.search(rf"\b{each}\b", message)]
+    if "max_completion_tokens" in message:
+        named.append(RENAMED)
+    return next((each for each in named if each in (*DROPPABLE, RENAMED)), "")
+
+
 def _of_connection(error: Exception) -> Failure:
     import aiohttp
 
@@ -150,4 +183,10 @@ def _of_connection(error: Exception) -> Failure:
     refused = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
     unreachable = any(isinstance(cause, refused) for cause in causes)
     kind = "no connection" if unreachable else "broken connection"
-    return Failure(f"{kind}: {reason}", kind, passing=True, unreachable=unreachable)
+    return Failure(
+        f"{kind}: {reason}",
+        kind,
+        passing=True,
+        unreachable=unreachable,
+        uncertain=not unreachable,
+    )

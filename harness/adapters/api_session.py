@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import threading
 import time
@@ -13,17 +14,28 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.adapters.api_client import PATHS, Secret, host_of, open_client, post, urls
-from harness.adapters.api_limits import Outage, Pace, Pool, Replica
+from harness.adapters.api_limits import Outage, Pace, Pool, Refusals, Replica
 from harness.adapters.api_media import UnusableImage, data_url
-from harness.adapters.api_retry import Failure, backoff, classify
-from harness.adapters.api_wire import LADDERS, Enforced, estimate, make_body, read_reply
+from harness.adapters.api_retry import RENAMED, Failure, backoff, classify
+from harness.adapters.api_wire import LADDERS, Way, estimate, make_body, read_reply
 from harness.collect.specs import OpenAIModel
 from harness.errors import ModelError
 from harness.records import Completion, Request, Usage
 
 Answers = list[Completion] | BaseException
 Put = Callable[[Answers], None]
+MayRepeat = Callable[[Request], bool]
+"""Whether a request may be sent again whose last attempt may have been charged."""
 GATHER_SECONDS = 0.01  # answers so close together are handed on, and committed, as one batch
+LONG_WAIT = 3.0  # seconds after which it is said what is waited for
+TELL_EVERY = 15.0
+TROUBLE = {
+    "timeout": "does not answer in time",
+    "broken connection": "breaks the connection",
+    "no connection": "cannot be reached",
+}
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -34,13 +46,20 @@ class Job:
     prompt_tokens: int  # an estimate
     images: tuple[str, ...] = ()
     attempts: int = 0
+    uncertain: int = 0  # attempts that may have been charged, though no reply came
     refusals: int = 0  # attempts at which a server refused its form, not the request
     steps: dict[Replica, int] = field(default_factory=dict)  # ways of asking refused, by server
     deadline: float | None = None  # set when it is sent for the first time
     avoid: Replica | None = None
     pause: float = 0.0
     failure: Failure | None = None
-    bodies: dict[tuple[Enforced, bool], bytes] = field(default_factory=dict)
+    way: Way = field(default_factory=lambda: Way("off"))
+    bodies: dict[Way, bytes] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """What servers refuse alike: requests for one form."""
+        return self.request.form.name if self.request.form else ""
 
 
 @dataclass
@@ -76,13 +95,14 @@ class Outbox:
 class Session:
     """Asks for any number of `complete` calls at once, which share its limits."""
 
-    def __init__(self, card: OpenAIModel) -> None:
-        self._card, self._secret = card, Secret.of(card)
+    def __init__(self, card: OpenAIModel, may_repeat: MayRepeat) -> None:
+        self._card, self._secret, self._may_repeat = card, Secret.of(card), may_repeat
         self._ladder = LADDERS[card.structured]
         self.repeated: Counter[str] = Counter()
         self.refused: dict[str, None] = {}  # what servers could not do, in the order of finding out
         self._reached = False  # whether a server has ever said anything
-        self._outage = Outage(card.deadline_s)
+        self._outage, self._refusals = Outage(card.deadline_s), Refusals()
+        self._told_at = -TELL_EVERY
         self._pool = Pool([Replica(url, card.max_concurrency) for url in urls(card)])
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -135,9 +155,10 @@ class Session:
 
     async def _ask(self, request: Request) -> Completion:
         """One request to its answer or its counted failure, tried again where that can help."""
-        if why := self._outage.why_not_ask(time.monotonic()):
-            return Completion.of_error(request, self._secret.clean(why))
         job = Job(request, estimate(request))
+        why = self._outage.why_not_ask(time.monotonic()) or self._refusals.why_not_ask(job.kind)
+        if why:
+            return Completion.of_error(request, self._secret.clean(why))
         if request.media:
             try:
                 job.images = await asyncio.to_thread(_data_urls, request.media)
@@ -174,8 +195,9 @@ class Session:
         sent_at = time.monotonic()
         job.attempts += 1
         job.deadline = job.deadline or sent_at + self._card.deadline_s
-        step, logprobs = max(replica.ladder, job.steps.get(replica, 0)), replica.logprobs
-        body = self._body(job, self._ladder[step], logprobs)
+        step = max(replica.ladder, job.steps.get(replica, 0))
+        job.way = Way(self._ladder[step], replica.logprobs, replica.dropped)
+        body = self._body(job)
         try:
             async with asyncio.timeout_at(min(sent_at + self._card.timeout_s, job.deadline)):
                 data = await post(self._client, replica.url + PATHS[self._card.api], body)
@@ -185,8 +207,9 @@ class Session:
             if failure is None:
                 raise  # a bug: shown with its traceback
             job.failure = failure
+            job.uncertain += failure.uncertain
             self._note(replica, failure, sent_at)
-            if self._steps_down(job, replica, step, logprobs):
+            if self._does_without(job, replica) or self._steps_down(job, replica, step):
                 return None
             if failure.declined:
                 return self._finished(job, self._refusal(job, failure), time.monotonic() - sent_at)
@@ -195,6 +218,7 @@ class Session:
             return self._retry_or_give_up(job, replica)
         self._reached, replica.unreachable = True, 0
         self._outage.heard()
+        self._refusals.answered(job.kind)
         replica.answered()
         if job.request.form and step >= replica.ladder:
             self._remember(replica, step, job.failure)
@@ -202,14 +226,15 @@ class Session:
         self._pace.settle(taken, done.prompt_tokens, done.completion_tokens or 0)
         return self._finished(job, done, time.monotonic() - sent_at)
 
-    def _body(self, job: Job, way: Enforced, logprobs: bool) -> bytes:
-        if (way, logprobs) not in job.bodies:
-            made = make_body(self._card, job.request, job.images, way, logprobs)
-            job.bodies[way, logprobs] = made
-        return job.bodies[way, logprobs]
+    def _body(self, job: Job) -> bytes:
+        if job.way not in job.bodies:
+            job.bodies[job.way] = make_body(self._card, job.request, job.images, job.way)
+        return job.bodies[job.way]
 
     def _finished(self, job: Job, done: Completion, seconds: float) -> Completion:
-        usage = replace(done.usage or Usage(), attempts=job.attempts)
+        usage = replace(done.usage or Usage(), attempts=job.attempts, uncertain=job.uncertain)
+        if without := sorted(job.way.dropped - {RENAMED}):
+            usage = replace(usage, served=f"{usage.served} (without {', '.join(without)})".strip())
         return self._secret.without(replace(done, usage=usage, latency_ms=seconds * 1e3))
 
     # ----------------------------------------------------------------------- failures
@@ -228,7 +253,22 @@ class Session:
         if failure.limited:
             replica.limited(sent_at, time.monotonic())
 
-    def _steps_down(self, job: Job, replica: Replica, step: int, logprobs: bool) -> bool:
+    def _does_without(self, job: Job, replica: Replica) -> bool:
+        """Whether the server refused a parameter that a request can do without.
+
+        It is left out from now on, which is noted, and stands with each answer.
+        """
+        failure = job.failure
+        name = failure.unsupported if failure and not failure.about_form else ""
+        if not name or name in job.way.dropped:
+            return False
+        replica.dropped |= {name}
+        job.refusals += 1
+        kind = failure.kind if failure else ""
+        self.refused[f"{host_of(replica.url)} takes no '{name}' ({kind})"] = None
+        return True
+
+    def _steps_down(self, job: Job, replica: Replica, step: int) -> bool:
         """Whether the server refused the form or the log-probabilities, not the request.
 
         What it names is remembered at once; a 400 that names nothing may mean the form as long as
@@ -237,7 +277,7 @@ class Session:
         form, failure = job.request.form, job.failure
         if form is None or failure is None:
             return False
-        if logprobs and form.top_logprobs and failure.about_logprobs:
+        if job.way.logprobs and form.top_logprobs and failure.about_logprobs:
             replica.logprobs, job.refusals = False, job.refusals + 1
             what = f"{host_of(replica.url)} gives no log-probabilities ({failure.kind})"
             self.refused[what] = None
@@ -270,6 +310,8 @@ class Session:
         if failure.limited or failure.unreachable or failure.retry_after is not None:
             self._pool.pause(replica, job.pause)  # for all others as well; another may be free
             job.pause = 0.0
+        if not failure.passing and failure.kind.startswith("HTTP 4") and not failure.too_long:
+            self._refusals.refused(job.kind, failure.what)
         last = tries > self._card.max_retries or not failure.passing
         nobody = not self._reached and all(r.unreachable for r in self._pool.replicas)
         if failure.fatal or (last and nobody):
@@ -277,6 +319,9 @@ class Session:
         opens_at = max(now + job.pause, self._pool.opens_at)
         if last or (job.deadline is not None and opens_at >= job.deadline):
             return self._give_up(job)
+        if failure.uncertain and not self._may_repeat(job.request):
+            return self._give_up(job, "; another attempt could exceed --max-cost")
+        self._tell(job, replica, opens_at - now)
         self.repeated[failure.kind] += 1
         return None
 
@@ -285,19 +330,31 @@ class Session:
         done = Completion.of_error(job.request, f"refused: {self._secret.clean(failure.what)}")
         return replace(done, completion_tokens=None)
 
+    def _tell(self, job: Job, replica: Replica, seconds: float) -> None:
+        """Say what is waited for, now and then, so that it does not look like a hang."""
+        now, longest = time.monotonic(), self._card.deadline_s
+        began = now if job.deadline is None else job.deadline - longest
+        if now < self._told_at + TELL_EVERY or max(seconds, now - began) < LONG_WAIT:
+            return
+        self._told_at, kind = now, job.failure.kind if job.failure else ""
+        who = f"{self._card.model} ({host_of(replica.url)})"
+        said = TROUBLE.get(kind, f"answers {kind}")
+        limit = f"a request is given up after {longest:g} s (deadline_s)"
+        log.warning("%s %s, waiting %.0f s; %s", who, said, max(1.0, seconds), limit)
+
     def _paid_for_nothing(self, job: Job, seconds: float) -> Completion:
         """A failure whose time tells that a reply came: it is remembered, as all that was paid."""
         done = replace(self._give_up(job), completion_tokens=None)
         return self._finished(job, done, seconds)
 
-    def _give_up(self, job: Job) -> Completion:
+    def _give_up(self, job: Job, more: str = "") -> Completion:
         """A counted failure."""
         failure = job.failure or Failure("no server had room in time", "busy")
         skipped = failure.too_long and job.request.settings.truncate == "skip"
         tries = f" (asked {job.attempts} times)" if job.attempts > 1 else ""
-        what = self._secret.clean(failure.what) + tries
+        what = self._secret.clean(failure.what) + tries + more
         done = Completion.of_error(job.request, what, skipped=skipped)
-        return replace(done, usage=Usage(attempts=job.attempts))
+        return replace(done, usage=Usage(attempts=job.attempts, uncertain=job.uncertain))
 
     def _fatal(self, failure: Failure, replica: Replica) -> str:
         variable = self._card.key_variable

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from harness.adapters.api_retry import UnreadableReply, is_object
+from harness.adapters.api_retry import RENAMED, UnreadableReply, is_object
 from harness.collect.specs import OpenAIModel
 from harness.records import Completion, Message, ReplyForm, Request, TokenLogprobs, Usage
 from harness.tasks.rows import shown
@@ -29,27 +29,36 @@ LADDERS: dict[str, tuple[Enforced, ...]] = {
 """`structured:` of a model card -> how a form is asked for, and what is tried after a refusal."""
 
 
-def make_body(
-    card: OpenAIModel, request: Request, images: Sequence[str], way: Enforced, logprobs: bool
-) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a server is asked, by what it has refused so far: the reply's form in this way, its
+    log-probabilities, and without the parameters that are ``dropped``."""
+
+    form: Enforced
+    logprobs: bool = True
+    dropped: frozenset[str] = frozenset()
+
+
+def make_body(card: OpenAIModel, request: Request, images: Sequence[str], way: Way) -> bytes:
     """The JSON that is posted: plain text is one user turn, or the text itself.
 
-    ``images`` are data URLs, shown behind the text of the last user turn. A reply's form is asked
-    for in the given ``way``, its log-probabilities only if the server has not refused them.
+    ``images`` are data URLs, shown behind the text of the last user turn.
     """
     own, form = request.settings, request.form
     body: dict[str, Any] = {
         "model": card.base,
-        card.max_tokens_field: own.max_new_tokens,
+        _tokens_field(card, way): own.max_new_tokens,
         "temperature": own.temperature,
         "top_p": own.top_p,
         "seed": own.seed,
     }
+    for name in way.dropped - {RENAMED}:
+        del body[name]
     if own.stop:
         body["stop"] = list(own.stop[:MAX_STOP])
     if own.top_k:
         body["top_k"] = own.top_k
-    if form and logprobs and form.top_logprobs:
+    if form and way.logprobs and form.top_logprobs:
         count = min(form.top_logprobs, MAX_TOP_LOGPROBS)
         chat = {"logprobs": True, "top_logprobs": count}
         body |= chat if card.api == "chat" else {"logprobs": count}
@@ -57,8 +66,14 @@ def make_body(
         body["prompt"] = prompt_text(request)
     else:
         body["messages"] = _messages(request, images)
-        body |= _form(form, way)
+        body |= _form(form, way.form)
     return json.dumps(body).encode("ascii")
+
+
+def _tokens_field(card: OpenAIModel, way: Way) -> str:
+    """The card's, or the other one if the server has refused that."""
+    fields = ("max_tokens", "max_completion_tokens")
+    return fields[(card.max_tokens_field == fields[1]) ^ (RENAMED in way.dropped)]
 
 
 def read_reply(request: Request, data: bytes) -> Completion:

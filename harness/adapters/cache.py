@@ -117,6 +117,17 @@ class Cache:
         bodies = {key: _body(done) for key, done in rows.items() if done.replied}
         self._insert("completions", bodies)
 
+    def forget(self, texts: Mapping[bytes, str]) -> int:
+        """Delete the replies with these keys that still are these texts; returns how many.
+
+        What has been asked again meanwhile, and says something else, stays.
+        """
+        known = self.get(list(texts))
+        gone = [key for key, done in known.items() if done.text == texts[key]]
+        with self._guard():
+            self._write("DELETE FROM completions WHERE key=?", [(key,) for key in gone])
+        return len(gone)
+
     def vectors(self) -> VectorCache:
         """The same file as a store of embeddings."""
         return VectorCache(self)
@@ -292,7 +303,10 @@ class CachedAdapter:
 
     def known(self, model: ModelSpec, requests: Sequence[Request]) -> dict[str, Completion]:
         """The answers, by request id, that need not be asked for."""
-        if self._by_id or self._fresh:
+        if self._by_id:  # recorded answers: to ask for them costs nothing
+            told = self.inner.complete(model, requests)
+            return {done.id: done for batch in told for done in batch}
+        if self._fresh:
             return {}
         keys = self._keys(model, requests)
         found = self._cache.get(list(dict.fromkeys(keys)))

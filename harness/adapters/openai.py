@@ -15,8 +15,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 
-from harness.adapters.api_client import host_of, urls
-from harness.adapters.api_session import Answers, Session
+from harness.adapters.api_client import place_of, urls
+from harness.adapters.api_session import Answers, MayRepeat, Session
 from harness.adapters.api_wire import estimate, sent_text, text_tokens, why_not
 from harness.collect.specs import ModelSpec, OpenAIModel
 from harness.records import Completion, Request
@@ -26,6 +26,8 @@ class OpenAIAdapter:
     """Generation by an API; it gives no log-likelihood of a prompt, so nothing else is served."""
 
     def __init__(self, allow_code: bool = False) -> None:
+        self.may_repeat: MayRepeat = lambda request: True
+        """Asked before a request is sent again whose last attempt may have been charged."""
         self._session: Session | None = None
         self._opening = threading.Lock()
 
@@ -39,12 +41,12 @@ class OpenAIAdapter:
         return (*session.refused, *(f"{count} times asked again: {why}" for why, count in again))
 
     def fingerprint(self, model: ModelSpec) -> str:
-        """Hash of the name that is sent, the server's host, the API and how a form is asked for.
+        """Hash of the name that is sent, the server's host and path, the API and the reply's form.
 
         What the server serves under that name is the server's secret; choose dated names.
         """
         card = _card(model)
-        parts = ["openai", card.base, host_of(urls(card)[0]), card.api]
+        parts = ["openai", card.base, place_of(urls(card)[0]), card.api]
         if card.structured != "auto":
             parts.append(card.structured)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -64,9 +66,11 @@ class OpenAIAdapter:
         """Answers in the order in which they arrive, a few at a time.
 
         May be called from any thread, several times at once: all calls share one client and the
-        card's limits. ``latency_ms`` is the time of the request's last attempt. 408, 409, 429, 5xx
+        card's limits. What a server does not take is left out, which stands in ``usage`` of each
+        answer. ``latency_ms`` is the time of the request's last attempt. 408, 409, 429, 5xx
         and broken connections are tried again; what fails for good is an error completion. A reply
-        that was read whole is never asked for again. Raises ModelError if no request can succeed:
+        that was read whole is never asked for again, and when the first requests of a form are all
+        refused alike, the others are not asked. Raises ModelError if no request can succeed:
         no key or a wrong one, no such model, no such server.
         """
         card = _card(model)
@@ -98,7 +102,7 @@ class OpenAIAdapter:
 
     def _open(self, card: OpenAIModel) -> Session:
         with self._opening:
-            self._session = self._session or Session(card)
+            self._session = self._session or Session(card, lambda r: self.may_repeat(r))
             return self._session
 
 

@@ -8,7 +8,9 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import Any
 
 import click
@@ -110,6 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say("standard output is closed")
         return ExitCode.USAGE_ERROR
     _stop_as_on_ctrl_c()
+    with _stopped_once():
+        return _exit_code(arguments)
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
     try:
         return _call(arguments)
     except (ReaderGone, BrokenPipeError):
@@ -151,6 +158,35 @@ def _stop_as_on_ctrl_c() -> None:
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             with contextlib.suppress(ValueError):  # not the main thread: nothing to catch there
                 signal.signal(number, signal.default_int_handler)
+
+
+INSIST_SECONDS = 2.0
+"""Ctrl-C again after so long, while a process is still ending, ends it at once."""
+
+
+@contextlib.contextmanager
+def _stopped_once() -> Iterator[None]:
+    """The first Ctrl-C ends what is at work, in good order; those that follow at once do not
+    break into that, which would end the process by the signal, without its exit code."""
+    stopped: list[float] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if not stopped:
+            stopped.append(time.monotonic())
+            signal.default_int_handler(number, frame)
+        elif time.monotonic() - stopped[0] > INSIST_SECONDS:
+            os._exit(ExitCode.INTERRUPTED)  # every answer is committed as it comes
+
+    found = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    caught = [n for n in found if n and signal.getsignal(n) is signal.default_int_handler]
+    with contextlib.suppress(ValueError):  # not the main thread: nothing to catch there
+        for number in caught:
+            signal.signal(number, stop)
+    yield
+    with contextlib.suppress(ValueError):
+        for number in caught:
+            # a process that was stopped is ending, and Python's own end knows no handlers
+            signal.signal(number, signal.SIG_IGN if stopped else signal.default_int_handler)
 
 
 def _call(arguments: Sequence[str] | None) -> int:

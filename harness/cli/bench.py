@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import click
 
+from harness.adapters.api_client import Secret
 from harness.collect.appoint import Appointed
 from harness.collect.library import Project
-from harness.collect.specs import ModelSpec
-from harness.errors import CollectError, HarnessError, SelectionError
+from harness.collect.specs import ModelSpec, OpenAIModel
+from harness.errors import CollectError, HarnessError, ModelError, SelectionError
 from harness.judges.judge import UNANSWERED, Judge
 from harness.judges.money import money
 from harness.judges.prices import PriceTable
@@ -19,18 +20,21 @@ from harness.runner.forecast import Forecast
 
 
 def models_named(words: str, project: Project, option: str = "--judge-model") -> list[ModelSpec]:
-    """The model cards of an ``option`` NAME,...; names or files, each once; none for "".
+    """The model cards of an ``option`` NAME,...; names or files; none for "".
 
-    All mistakes at once; a name that is empty is one.
+    All mistakes at once; a name that is empty is one, and a model that is named twice.
     """
     errors: list[HarnessError] = []
     found: dict[str, ModelSpec] = {}
-    for name in dict.fromkeys(word.strip() for word in words.split(",")) if words else ():
+    for name in map(str.strip, words.split(",")) if words else ():
         try:
             if not name:
                 raise SelectionError(f"{option} '{words}': empty name")
             card = project.get_model(name)
-            found.setdefault(card.model, card)
+            if card.model in found:
+                what = "stands there twice ('repeats' of the judge asks it more often)"
+                raise SelectionError(f"{option} '{words}': model '{card.model}' {what}")
+            found[card.model] = card
         except CollectError as error:
             errors += error.errors
         except HarnessError as error:
@@ -53,6 +57,32 @@ def make_judges(appointed: Mapping[str, Appointed], project: Project) -> dict[st
     if errors:
         raise CollectError(errors)
     return found
+
+
+def check_keys(judges: Iterable[Judge], rows: Callable[[], Sequence[Forecast]]) -> None:
+    """Raise ModelError if a judge must be asked and its key is not there, before hours are spent.
+
+    ``rows`` say what must be asked; they are made only if a key is missing.
+    """
+    judges = list(judges)
+    if keys_missing(judges) and (errors := keys_missing(judges, rows())):
+        raise errors[0] if len(errors) == 1 else CollectError(errors)
+
+
+def keys_missing(
+    judges: Iterable[Judge], rows: Sequence[Forecast] | None = None
+) -> list[ModelError]:
+    """What is wrong with the keys of the judges' models; ``rows`` leave out who is not asked."""
+    asked = None if rows is None else {row.model for row in rows if row.ask.requests}
+    models = {model.model: model for judge in judges for model in judge.models}
+    errors = []
+    for name, model in models.items():
+        if isinstance(model, OpenAIModel) and (asked is None or name in asked):
+            try:
+                Secret.of(model)
+            except ModelError as error:
+                errors.append(error)
+    return errors
 
 
 def say_forecast(rows: Sequence[Forecast]) -> None:

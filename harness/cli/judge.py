@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.named import none_empty, not_empty
+from harness.cli.named import NamedPath, none_empty, not_empty
 
 COMMANDS = {
     "calibrate": ("harness.cli.judge_trust:calibrate", "Compare a judge with people's labels."),
@@ -27,6 +27,7 @@ class JudgeArguments:
     judge_model: str
     max_cost: float | None
     fresh: bool
+    retry: bool
     dry_run: bool
     runs: Path | None
     cache: Path | None
@@ -38,6 +39,8 @@ class JudgeGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in (*COMMANDS, *ctx.help_option_names):
+            if len(args) > 1 and not args[1].startswith("-"):
+                _check_command(ctx, args[0])
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -60,7 +63,31 @@ class JudgeGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.command(context_settings={"max_content_width": 100})
+def _check_command(ctx: click.Context, word: str) -> None:
+    """Fail if the first of several words is most likely a misspelt command: a run stands alone."""
+    from harness.collect.suggest import closest
+
+    meant = closest(word, COMMANDS)
+    if meant and word != "latest" and not word[0].isdigit():
+        ctx.fail(f"no command '{word}' (did you mean '{meant}'?)")
+
+
+class RunContext(click.Context):
+    """Of the command that has no name: RUN follows `harness judge`."""
+
+    @property
+    def command_path(self) -> str:
+        """As the user types it."""
+        return self.parent.command_path if self.parent else super().command_path
+
+
+class RunCommand(click.Command):
+    """Judge a run; see `RunContext`."""
+
+    context_class = RunContext
+
+
+@click.command(cls=RunCommand, context_settings={"max_content_width": 100})
 @click.argument("run", metavar="RUN")
 @click.option(
     "--judge",
@@ -73,9 +100,10 @@ class JudgeGroup(click.Group):
 @click.option("--judge-model", callback=not_empty, metavar="NAME,...", help="Who judges instead.")
 @click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum.")
 @click.option("--fresh", is_flag=True, help="Ask again what the cache already knows.")
+@click.option("--retry", is_flag=True, help="Ask once more where RUN has no verdict.")
 @click.option("--dry-run", is_flag=True, help="Count calls, tokens and cost; ask no one.")
-@click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
-@click.option("--cache", type=click.Path(path_type=Path), help="Cache file.")
+@click.option("--runs", type=NamedPath(), help="Where runs are (runs/).")
+@click.option("--cache", type=NamedPath(), help="Cache file.")
 @click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards.")
 def judge_run(**arguments: object) -> int:
     """Judge RUN."""
@@ -94,8 +122,8 @@ def judge() -> None:
 
     The model under test is not loaded: its stored answers are judged by the judges that the run's
     tasks name, or by those after --judge, and the result is a new run with all that the old one
-    has. Verdicts that are known already cost nothing. Several names after --judge-model are a
-    panel.
+    has. Verdicts that are known already cost nothing, and so do replies that could not be
+    read: --retry asks once more for those alone. Several names after --judge-model are a panel.
 
     Exit code 1: some answers have no verdict; 2: interrupted, run it again to go on.
     """

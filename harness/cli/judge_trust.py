@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from harness.cli.named import not_empty
+from harness.cli.named import NamedPath, not_empty
 
 if TYPE_CHECKING:
     from harness.cli.label_form import Form
@@ -38,7 +38,7 @@ def _judge_options(command: Command) -> Command:
         ),
         click.option("--fresh", is_flag=True, help="Ask again what the cache already knows."),
         click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum."),
-        click.option("--cache", type=click.Path(path_type=Path), help="Cache file."),
+        click.option("--cache", type=NamedPath(), help="Cache file."),
         click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards."),
         click.option(
             "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True
@@ -53,12 +53,12 @@ def _judge_options(command: Command) -> Command:
 
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("judge", metavar="JUDGE")
-@click.argument("labels", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("labels", nargs=-1, type=NamedPath())
 @click.option("--threshold", type=float, help="What passes, in points; the middle by default.")
 @click.option(
     "--run", callback=not_empty, metavar="RUN", help="Correct the pass rates of this run, too."
 )
-@click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
+@click.option("--runs", type=NamedPath(), help="Where runs are (runs/).")
 @_judge_options
 def calibrate(
     judge: str,
@@ -255,7 +255,7 @@ def selftest(judge: str, **how: object) -> int:
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many answers.")
 @click.option("--page", is_flag=True, help="A page for the browser, served to this machine alone.")
-@click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
+@click.option("--runs", type=NamedPath(), help="Where runs are (runs/).")
 def label(
     run: str, rater: str, judge: str, limit: int | None, page: bool, runs: Path | None
 ) -> int:

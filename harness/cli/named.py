@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import click
 
 
@@ -21,3 +25,21 @@ def none_empty(
     if any(not word.strip() for word in words):
         raise click.BadParameter("empty name")
     return words
+
+
+class NamedPath(click.Path):
+    """A path, which must not be empty: "" would be the present folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """The path; fails if it is empty."""
+        if isinstance(value, str) and not value.strip():
+            self.fail("empty name", param, ctx)
+        return super().convert(value, param, ctx)

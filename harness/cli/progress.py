@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from harness.errors import printable
 from harness.judges.money import money
 from harness.records import Completion, Verdict
 
@@ -17,6 +19,28 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 QUIET_SECONDS = 15.0
+
+
+WAITS = logging.getLogger("harness.adapters")
+"""Where adapters say what they wait for, whatever thread they are in."""
+
+
+class Waits(logging.Handler):
+    """Hands on what adapters wait for, from when it is made until it is closed."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        super().__init__()
+        self._say = say
+        WAITS.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        self._say(printable(record.getMessage()))
+
+    def close(self) -> None:
+        """No more."""
+        WAITS.removeHandler(self)
+        super().close()
 
 
 class Meter:
@@ -94,7 +118,8 @@ class JudgeMeter:
     def words(self) -> str:
         """The state, without the numbers that a bar shows."""
         parts = [f"{self.cached} from the cache"] if self.cached else []
-        parts += [f"{self.failed} judge errors"] if self.failed else []
+        errors = "judge error" if self.failed == 1 else "judge errors"
+        parts += [f"{self.failed} {errors}"] if self.failed else []
         parts += [money(self.paid)] if self.paid else []
         return ", ".join(parts)
 
@@ -111,6 +136,7 @@ class QuietProgress:
         self._meter = Meter("", 0)
         self._judges: dict[str, JudgeMeter] = {}
         self._last = time.monotonic()
+        self._waits = Waits(lambda line: click.echo(line, err=True))
 
     def start(self, model: str, total: int) -> None:
         """A model begins."""
@@ -145,7 +171,8 @@ class QuietProgress:
             click.echo(f"  note: {note}", err=True)
 
     def close(self) -> None:
-        """Nothing to tidy."""
+        """Say nothing more."""
+        self._waits.close()
 
 
 class LiveProgress:
@@ -167,6 +194,7 @@ class LiveProgress:
         self._meter = Meter("", 0)
         self._judges: dict[str, tuple[JudgeMeter, TaskID]] = {}
         self._task: TaskID | None = None
+        self._waits = Waits(lambda line: self._bar.console.print(line, markup=False))
 
     def start(self, model: str, total: int) -> None:
         """A model begins."""
@@ -217,6 +245,7 @@ class LiveProgress:
 
     def close(self) -> None:
         """Give the terminal back."""
+        self._waits.close()
         self._bar.stop()
 
 

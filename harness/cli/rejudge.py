@@ -11,7 +11,13 @@ from pathlib import Path
 import click
 
 from harness.adapters.cache import Cache
-from harness.cli.bench import judge_error_lines, make_judges, models_named, say_forecast
+from harness.cli.bench import (
+    check_keys,
+    judge_error_lines,
+    make_judges,
+    models_named,
+    say_forecast,
+)
 from harness.cli.judge import JudgeArguments
 from harness.cli.progress import make_progress
 from harness.cli.session import cache_path, check_writable, near
@@ -65,14 +71,22 @@ def _judged(arguments: JudgeArguments) -> tuple[Path, Run | None, bool]:
         raise SelectionError(f"'{arguments.run}': a whole run is judged; name {reader.run_id}")
     budget = Budget(arguments.max_cost)
     hearing = _summon(reader, arguments, project)
+    judges = [judge for case in hearing.cases for judge in case.judges]
     cache = Cache(arguments.cache or cache_path(project.root), read_only=arguments.dry_run)
     memory = Memory(cache, fresh=arguments.fresh, allow_code=arguments.allow_code)
     try:
         if arguments.dry_run:
-            say_forecast(forecast(hearing.cases, hearing.answers, memory))
+            rows = forecast(hearing.cases, hearing.answers, memory)
+            say_forecast(rows)
+            if arguments.retry:
+                click.echo(f"once more, beside these: {len(_unread(hearing))} calls")
             click.echo("dry run: nothing was asked")
+            check_keys(judges, lambda: rows)
             return root, None, False
         check_writable(root)
+        check_keys(judges, lambda: forecast(hearing.cases, hearing.answers, memory))
+        if arguments.retry:
+            cache.forget(_unread(hearing))
         judging = Judging(hearing.cases, memory, budget)
         done = _judge(hearing, judging, project)
         given = [one.status for said in judging.verdicts.values() for one in said]
@@ -83,6 +97,19 @@ def _judged(arguments: JudgeArguments) -> tuple[Path, Run | None, bool]:
     words["max_cost"] = "" if arguments.max_cost is None else str(arguments.max_cost)
     settings = {**done.settings, **{name: word for name, word in words.items() if word}}
     return root, replace(done, settings=settings), "ok" in given
+
+
+def _unread(hearing: Hearing) -> dict[bytes, str]:
+    """The last replies that no verdict came of, by key: those of the judges that judge now."""
+    models = {
+        (judge.spec.judge, model.model)
+        for case in hearing.cases
+        for judge in case.judges
+        for model in judge.models
+    }
+    said = [row.verdict for cell in hearing.stored.cells for row in cell.verdicts]
+    failed = [one for one in said if one.status == "error" and (one.judge, one.model) in models]
+    return {one.key: one.raw for one in failed if one.key is not None}
 
 
 def _judge(hearing: Hearing, judging: Judging, project: Project) -> Run:
@@ -116,7 +143,7 @@ def _show(done: Run, root: Path) -> ExitCode:
     folder = write_run(root, done)
     columns = shutil.get_terminal_size((100, 24)).columns
     click.echo(render(summary(read_run(folder), columns), "table", columns))
-    unjudged = judge_error_lines(done.cells, "--fresh")
+    unjudged = judge_error_lines(done.cells, "harness judge latest --retry")
     words = ": not all answers were judged" if unjudged else ""
     click.echo("\n".join([f"run {near(folder)}{words}", *unjudged]))
     return ExitCode.FAILED if unjudged else ExitCode.OK

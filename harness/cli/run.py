@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.named import not_empty
+from harness.cli.named import NamedPath, not_empty
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class RunArguments:
     help="Who judges, whatever the judges say.",
 )
 @click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum.")
-@click.option("--runs", type=click.Path(path_type=Path), help="Where runs go (runs/).")
-@click.option("--cache", type=click.Path(path_type=Path), help="Cache file.")
+@click.option("--runs", type=NamedPath(), help="Where runs go (runs/).")
+@click.option("--cache", type=NamedPath(), help="Cache file.")
 @click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards.")
 @click.option("--allow-outside", is_flag=True, help="Permit data outside the project.")
 def run(**arguments: object) -> int:

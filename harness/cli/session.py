@@ -11,7 +11,14 @@ from pathlib import Path
 import click
 
 from harness.adapters.cache import Cache
-from harness.cli.bench import judge_error_lines, make_judges, models_named, say_forecast
+from harness.cli.bench import (
+    check_keys,
+    judge_error_lines,
+    keys_missing,
+    make_judges,
+    models_named,
+    say_forecast,
+)
 from harness.cli.hints import hints
 from harness.cli.progress import ClosableProgress, make_progress
 from harness.cli.run import RunArguments
@@ -32,7 +39,7 @@ from harness.errors import (
 from harness.judges.budget import Budget
 from harness.results.run import JUDGE_ERROR, Run
 from harness.runner.cases import cases_of
-from harness.runner.forecast import forecast, guess_answers
+from harness.runner.forecast import Forecast, forecast, guess_answers
 from harness.runner.generate import Memory, by_base
 from harness.runner.pipeline import Options, run
 from harness.runner.work import Asking, Work, make_work
@@ -48,8 +55,6 @@ def execute(arguments: RunArguments) -> ExitCode:
     named = models_named(arguments.judge_model, project)
     judges = make_judges(appoint((cell.task for cell in cells), project, named), project)
     runs = project.root / "runs" if arguments.runs is None else arguments.runs
-    if runs == Path(""):
-        raise StoreError("--runs is empty: name a folder")
     file = arguments.cache or cache_path(project.root)
     cache = Cache(file, read_only=arguments.dry_run)
     memory = Memory(cache, fresh=arguments.fresh, allow_code=arguments.allow_code)
@@ -59,6 +64,7 @@ def execute(arguments: RunArguments) -> ExitCode:
             return _say_what_would_run(make_work(cells, asking, judges), memory)
         check_writable(runs)
         works = make_work(cells, asking, judges)
+        check_keys(judges.values(), lambda: _forecast(works, memory))
         options = Options(memory, project.root, arguments.seed or 0, _words(arguments), budget)
         return _run(works, options, runs)
     finally:
@@ -136,7 +142,7 @@ def _verdict(done: Run, folder: Path) -> ExitCode:
     unscored = _unscored(done)
     who = done.settings.get("judge_model")
     more = f" --judge-model {who}" if who else ""
-    unjudged = judge_error_lines(done.cells, f"harness judge latest{more} --fresh")
+    unjudged = judge_error_lines(done.cells, f"harness judge latest{more} --retry")
     shown = near(folder)
     if not failures and not unscored and not unjudged:
         click.echo(f"run {shown}")
@@ -206,11 +212,18 @@ def _say_what_would_run(works: list[Work], memory: Memory) -> ExitCode:
     right = ("left", "left", "right", "right", "right", "right")
     click.echo(tabulate(rows, names, colalign=right, disable_numparse=True))
     if not errors and any(work.judges for work in works):
-        say_forecast(forecast(cases_of(works), guess_answers(works, memory), memory))
+        judging = _forecast(works, memory)
+        say_forecast(judging)
+        judges = [judge for work in works for judge in work.judges]
+        errors |= dict.fromkeys(map(str, keys_missing(judges, judging)))
     click.echo("dry run: nothing was asked")
     for line in errors:
         click.echo(line, err=True)
     return ExitCode.USAGE_ERROR if errors else ExitCode.OK
+
+
+def _forecast(works: Sequence[Work], memory: Memory) -> list[Forecast]:
+    return forecast(cases_of(works), guess_answers(works, memory), memory)
 
 
 def check_writable(runs: Path) -> None:

@@ -85,7 +85,7 @@ class JudgeSpec(FileSpec):
     top_p: float = Field(1.0, gt=0, le=1)
     max_new_tokens: int = Field(1024, gt=0)
     seed: int = 0
-    repeats: int = Field(1, gt=0)
+    repeats: int = Field(1, gt=0, le=100)
     logprobs: Literal["off", "auto", "require"] = "off"
     reasks: int = Field(2, ge=0, le=5, description="of a reply that cannot be read")
     calibration: Calibration = Calibration()
@@ -149,6 +149,7 @@ class JudgeSpec(FileSpec):
 _HERE = ("criteria",)
 _TAKEN = {
     "reasoning": "which every reply has",
+    "total": "which is computed from all criteria",
     "irrelevant": "the column that comes from a criterion 'relevance'",
 }
 """Name that no criterion can have -> what has it."""

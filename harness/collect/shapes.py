@@ -162,6 +162,8 @@ def _other(error: ErrorDetails) -> str:
 def _not_a_url(given: str) -> str:
     if "@" in given:  # a name and a password may stand before it
         return "must be a URL without a name and a password in it (see 'api_key_env')"
+    if "?" in given or "#" in given:  # a key may stand behind it
+        return "must be a URL without '?' and '#' in it (a key: see 'api_key_env')"
     if not given.startswith(("http://", "https://")):
         hint = "" if "://" in given or not given else f" (did you mean 'http://{given}'?)"
         return f"must begin with http:// or https://, not {_given(given)}{hint}"

@@ -264,7 +264,7 @@ class Price(Spec):
     request: float = Field(0.0, ge=0, description="dollars for each request, beside its tokens")
 
 
-URL = r"^https?://[^\s@/]+[^\s@]*$"
+URL = r"^https?://[^\s@/?#]+[^\s@?#]*$"
 Url = Annotated[str, Field(pattern=URL)]
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -12,6 +12,10 @@ class Unreadable(HarnessError):
     """A judge's reply that holds no valid verdict; the message is one line that says why."""
 
 
+class Refused(Unreadable):
+    """A judge's reply that says it will not judge; asking again would only be paid again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Material:
     """What one call of a judge is about. ``answer_b`` is the second answer of a pairwise call.

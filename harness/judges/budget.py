@@ -6,8 +6,10 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.adapters.base import Adapter
+from harness.adapters.openai import OpenAIAdapter
 from harness.collect.specs import ModelSpec, OpenAIModel, Price
 from harness.errors import ModelError, SelectionError
 from harness.judges.money import NANO, answered, cost_of, money, most_for, nano
@@ -20,7 +22,8 @@ class Budget:
 
     Invariant: what was spent and the most that all requests in flight can cost is never above
     ``max_cost``, as long as the estimates are upper bounds. A request is settled in the thread
-    that was allowed to ask it.
+    that was allowed to ask it; whether it fits and, if not, the wait for others to settle are one
+    step, so that nothing is settled unnoticed in between.
     """
 
     def __init__(self, max_cost: float | None) -> None:
@@ -48,21 +51,42 @@ class Budget:
         with self._changed:
             return None if self._limit is None else (self._limit - self._committed()) / NANO
 
-    def may_ask(self, estimate: float) -> bool:
-        """Whether a request of this cost at most fits; if so, it is in flight from now on."""
+    def may_ask(self, estimate: float, owner: int | None = None) -> bool:
+        """Whether a request of this cost at most fits; if so, it is in flight from now on.
+
+        ``owner`` is the thread that will settle it, by default this one.
+        """
         with self._changed:
             wanted = nano(estimate)
             if self._limit is not None and self._committed() + wanted > self._limit:
                 return False
-            self._in_flight[threading.get_ident()] += wanted
+            self._in_flight[threading.get_ident() if owner is None else owner] += wanted
             return True
 
-    def settle(self, estimate: float, cost: float | None) -> None:
-        """A request that was allowed has ended; without a known cost it counts as estimated."""
+    def admit(self, estimates: Sequence[float]) -> int:
+        """How many of some requests, from the first on, are in flight from now on.
+
+        If not even one fits, wait until another thread has settled something; 0 if none can do so.
+        """
         with self._changed:
-            self._in_flight[threading.get_ident()] -= nano(estimate)
-            self._spent += nano(estimate if cost is None else cost)
-            self.unknown += cost is None
+            while True:
+                count = 0
+                while count < len(estimates) and self.may_ask(estimates[count]):
+                    count += 1
+                if count or not self.wait():
+                    return count
+
+    def settle(self, estimate: float, cost: float | None, lost: int = 0, kept: int = 0) -> None:
+        """A request that was allowed has ended; without a known cost it counts as estimated.
+
+        ``lost`` are further attempts at it that may have been charged, each as estimated; ``kept``
+        how often it was allowed beside the first time.
+        """
+        with self._changed:
+            wanted = nano(estimate)
+            self._in_flight[threading.get_ident()] -= wanted * (1 + kept)
+            self._spent += (wanted if cost is None else nano(cost)) + wanted * lost
+            self.unknown += (cost is None) + lost
             self._changed.notify_all()
 
     def refuse(self, count: int) -> None:
@@ -71,7 +95,7 @@ class Budget:
             self.refused += count
 
     def wait(self) -> bool:
-        """Wait until another thread has settled something; False if none can do so.
+        """Wait until another thread settles something; False if none can do so.
 
         Two threads that wait for each other would wait for ever: the later one is sent away.
         """
@@ -110,6 +134,9 @@ class BudgetedAdapter:
     def __init__(self, inner: Adapter, budget: Budget, table: PriceTable | None = None) -> None:
         self._inner, self._budget, self._table = inner, budget, table or PriceTable.of()
         self.by_id = bool(getattr(inner, "by_id", False))
+        self._in_flight: dict[int, _Ticket] = {}
+        if budget.max_cost is not None and isinstance(inner, OpenAIAdapter):
+            inner.may_repeat = self._may_repeat
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -140,12 +167,11 @@ class BudgetedAdapter:
         most = {request.id: most_for(price, request) for request in requests}
         left = list(requests)
         while left:
-            count = self._affordable(left, most)
-            if count:
-                yield from self._ask(model, left[:count], most)
-                del left[:count]
-            elif not self._budget.wait():
+            count = self._budget.admit([most[request.id] for request in left])
+            if not count:
                 break
+            yield from self._ask(model, left[:count], most)
+            del left[:count]
         if left:
             self._budget.refuse(len(left))
             why = f"not asked: it could exceed --max-cost {money(self._budget.max_cost)}"
@@ -155,31 +181,50 @@ class BudgetedAdapter:
         """Close the inner adapter."""
         self._inner.close()
 
-    def _affordable(self, requests: Sequence[Request], most: dict[str, float]) -> int:
-        """How many of the requests, from the first on, are allowed now."""
-        for count, request in enumerate(requests):
-            if not self._budget.may_ask(most[request.id]):
-                return count
-        return len(requests)
-
     def _ask(
         self, model: ModelSpec, requests: Sequence[Request], most: dict[str, float]
     ) -> Iterator[Sequence[Completion]]:
-        open_ones = {request.id for request in requests}
+        me = threading.get_ident()
+        tickets = {request.id: _Ticket(most[request.id], me) for request in requests}
+        self._in_flight |= {id(request): tickets[request.id] for request in requests}
         try:
             for batch in self._inner.complete(model, requests):
                 for done in batch:
-                    open_ones.discard(done.id)
+                    ticket = tickets.pop(done.id)
                     cost = cost_of(model, done, self._table)
+                    lost = done.usage.uncertain if done.usage else 0
                     # sent, and nothing came back: a limit may not trust that nobody charges it;
                     # a failure that tells of no attempts was never sent
                     if done.usage is not None and not answered(done):
-                        cost = None
-                    self._budget.settle(most[done.id], cost)
+                        cost, lost = None, max(0, lost - 1)
+                    self._budget.settle(ticket.most, cost, lost, ticket.repeats)
                 yield batch
         finally:
-            for request_id in open_ones:  # stopped in the middle: the server may still charge them
-                self._budget.settle(most[request_id], None)
+            for request in requests:
+                del self._in_flight[id(request)]
+            for one in tickets.values():  # stopped in the middle: the server may still charge them
+                self._budget.settle(one.most, None, one.repeats, one.repeats)
+
+    def _may_repeat(self, request: Request) -> bool:
+        """Whether the budget allows one more attempt, after one that may have been charged.
+
+        Called by the adapter, in a thread of its own.
+        """
+        ticket = self._in_flight.get(id(request))
+        if ticket is None or not self._budget.may_ask(ticket.most, ticket.owner):
+            return False
+        ticket.repeats += 1
+        return True
+
+
+@dataclass
+class _Ticket:
+    """One request in flight: what it can cost at most, who will settle it, and how often it may be
+    charged beside the first time."""
+
+    most: float
+    owner: int
+    repeats: int = 0
 
 
 def _price(model: ModelSpec, table: PriceTable) -> Price:

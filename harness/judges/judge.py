@@ -14,7 +14,7 @@ from harness.adapters.keys import request_key
 from harness.collect.judge_spec import JudgeSpec
 from harness.collect.specs import ModelSpec
 from harness.errors import ModelError, SpecError
-from harness.judges.base import Material, Unreadable
+from harness.judges.base import Material, Refused, Unreadable
 from harness.judges.combine import quorum
 from harness.judges.money import answered, cost_of
 from harness.judges.parse import Parsed, parse
@@ -138,7 +138,7 @@ class Judge:
         try:
             parsed = self._parsed(request, completion)
         except Unreadable as why:
-            if asked < self.spec.reasks:
+            if asked < self.spec.reasks and not isinstance(why, Refused):
                 return _again(request, completion, str(why), asked + 1)
             times = f" (asked {asked + 1} times)" if asked else ""
             return replace(blank, error=f"{why}{times}")
@@ -333,6 +333,7 @@ class _Spent:
             self.usage.reasoning_tokens + other.usage.reasoning_tokens,
             self.usage.attempts + other.usage.attempts,
             other.usage.served or self.usage.served,
+            self.usage.uncertain + other.usage.uncertain,
         )
         return _Spent(
             self.prompt_tokens + other.prompt_tokens,

@@ -195,10 +195,12 @@ class Bill:
         return ", ".join(parts)
 
     def _money(self) -> str:
-        if self.cost_usd is None or self.paid_usd is None:
+        if not self.cost_usd or self.paid_usd is None:
             return "cost unknown"
-        rest = f", {self.unpriced:,} of unknown cost" if self.unpriced else ""
-        return f"{money(self.cost_usd)} ({money(self.paid_usd)} paid now{rest})"
+        paid = f"{money(self.paid_usd)} paid now"
+        if not self.unpriced:
+            return f"{money(self.cost_usd)} ({paid})"
+        return f"at least {money(self.cost_usd)} ({paid}, {self.unpriced:,} of unknown cost)"
 
 
 def percentile(ordered: Sequence[float], percent: int) -> float | None:

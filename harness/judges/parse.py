@@ -7,6 +7,9 @@ The ladder, whose first rung that fits is recorded:
     balanced   the last JSON object in the text that speaks of the rubric grades
     tagged     a line `name: value` or a `<name>value</name>` for every criterion
 
+A whole number in quotes is read as one; the form that was asked for is not kept to then. A text
+that says in so many words that it will not judge is a refusal.
+
 The last object, not the first: the first may be one that the judged answer brought along and the
 judge quotes. For the same reason an object inside a broken one is not read, and nothing is read if
 a verdict that is broken follows, or if the last verdict is better than one before it. An object or
@@ -21,10 +24,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
-from typing import NoReturn
 
 from harness.judges.base import Unreadable
+from harness.judges.refusal import check_refusal
 from harness.judges.rubric import REASONING, TOTALS, Grade, Rubric
+from harness.judges.strict_json import decoder as _decoder
+from harness.judges.strict_json import unique
 from harness.records import ParseMode
 
 MAX_REPLY = 1_000_000  # characters; a verdict has a few thousand
@@ -37,6 +42,7 @@ _FENCED = re.compile(r"\s*```[A-Za-z0-9]*[ \t]*\r?\n(.*)\n[ \t]*```\s*", re.DOTA
 _THINKING = re.compile(r"\s*<think>")
 _THOUGHT = "</think>"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_WHOLE = re.compile(r"-?[0-9]{1,9}")
 _QUOTED = "the verdict stands in the judged material word for word; give your own, with reasoning"
 
 
@@ -73,7 +79,7 @@ def parse(text: str, rubric: Rubric, silent: Sequence[str] = ()) -> Parsed:
 
     ``silent`` are the texts that may not speak: a verdict that stands in one of them, but for
     white space, has been quoted and does not count. Raises Unreadable, with what is wrong in words
-    a judge can mend it by.
+    a judge can mend it by, and Refused if it says that it will not judge.
     """
     if len(text) > MAX_REPLY:
         raise Unreadable(f"the reply has more than {MAX_REPLY:,} characters")
@@ -97,6 +103,7 @@ def parse(text: str, rubric: Rubric, silent: Sequence[str] = ()) -> Parsed:
     except Unreadable:
         if objects.verdicts:
             raise Unreadable(_QUOTED) from None
+        check_refusal(text[start:])
         raise
 
 
@@ -130,7 +137,12 @@ def _after_thinking(text: str) -> int:
 def _parsed(found: Found, rubric: Rubric, mode: ParseMode) -> Parsed:
     """The verdict that an object is; raises Unreadable if it is none."""
     members = found.members
-    values = {name: members[name] for name in rubric.names if name in members}
+    values, starts = {name: members[name] for name in rubric.names if name in members}, {}
+    for name, value in values.items():
+        starts[name] = found.starts[name]
+        if name in rubric.scores and isinstance(value, str) and _WHOLE.fullmatch(value):
+            values[name], starts[name] = int(value), starts[name] + 1
+            mode = "json" if mode == "schema" else mode
     total = next((members[key] for key in TOTALS if key in members and key not in values), None)
     grade = rubric.grade(values, total)
     reasoning = members.get(REASONING, "")
@@ -138,7 +150,6 @@ def _parsed(found: Found, rubric: Rubric, mode: ParseMode) -> Parsed:
         isinstance(reasoning, str) and set(members) == {REASONING, *rubric.names}
     ):
         mode = "json"
-    starts = {name: found.starts[name] for name in values}
     return Parsed(values, _clean(reasoning), mode, total, starts, grade=grade)
 
 
@@ -148,27 +159,6 @@ def _clean(reasoning: object) -> str:
 
 
 # --------------------------------------------------------------------------- JSON
-
-
-@lru_cache(maxsize=2)
-def _decoder(*, strict: bool) -> json.JSONDecoder:
-    """JSON without Python's extras; not strict: line breaks in texts, which models like."""
-    return json.JSONDecoder(
-        strict=strict, parse_constant=_no_constant, object_pairs_hook=_no_key_twice
-    )
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict[str, object]()
-    for name, value in pairs:
-        if name in members:
-            raise ValueError(f"'{name[:40]}' is given twice")
-        members[name] = value
-    return members
 
 
 def _whole(text: str, start: int, decoder: json.JSONDecoder) -> tuple[Found, bool] | None:
@@ -202,7 +192,7 @@ def _object_at(text: str, start: int, decoder: json.JSONDecoder) -> Found:
             at = _skip(text, end)
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
-    return Found(start, at + 1, _no_key_twice(pairs), starts)
+    return Found(start, at + 1, unique(pairs), starts)
 
 
 def _expect(text: str, at: int, sign: str) -> int:

@@ -78,6 +78,11 @@ class Rubric:
         return (PREFERENCE,) if self.pairwise else tuple(each.name for each in self.criteria)
 
     @cached_property
+    def scores(self) -> frozenset[str]:
+        """The names of the criteria that are whole numbers."""
+        return frozenset(each.name for each in self.criteria if each.kind == "score")
+
+    @cached_property
     def low(self) -> float:
         """The lowest total."""
         return 0.0 if self.pairwise else self._total([span(each)[0] for each in self.criteria])

@@ -104,7 +104,8 @@ def badge(info: ScorerInfo, errors: int) -> str:
         return ""
     measured_on = f" (n={info.kappa_n})" if info.kappa_n else ""
     lines = [f"kappa {number(info.kappa)}{measured_on}"]
-    lines += [f"{errors} errors"] * (errors > 0) + ["same family"] * info.same_family
+    lines += [f"{errors} {_plural('error', errors)}"] * (errors > 0)
+    lines += ["same family"] * info.same_family
     return "\n".join(lines)
 
 
@@ -192,8 +193,13 @@ def _bill(run: RunReader, said: Sequence[Verdict]) -> str:
     failed = sum(one.status == "error" for one in said)
     if not failed:
         return bill.words()
-    counts = f"{bill.verdicts - failed:,}/{bill.verdicts:,} verdicts, {failed:,} judge errors"
+    counts = f"{bill.verdicts - failed:,}/{bill.verdicts:,} verdicts, "
+    counts += f"{failed:,} {_plural('judge error', failed)}"
     return bill.words().replace(f"{bill.verdicts:,} verdicts", counts, 1)
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"
 
 
 def _errors(run: RunReader, judged: Judged) -> Iterator[str]:

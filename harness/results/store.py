@@ -352,5 +352,7 @@ def _not_found(root: Path, text: str, runs: Sequence[Path]) -> str:
             known.update(dict.fromkeys(RunReader(path).manifest.model_names))
         except StoreError:
             continue
-    hint = did_you_mean(text, [*known, *(path.name for path in runs)])
+    names = [path.name for path in runs]
+    newest = f" (the newest runs: {', '.join(names[:3])})"
+    hint = did_you_mean(text, [*known, *names]) or newest
     return f"no run and no model '{text}' below {shown(root)}{hint}"

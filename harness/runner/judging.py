@@ -21,7 +21,7 @@ from harness.adapters.base import Adapter
 from harness.adapters.cache import Cache, CachedAdapter
 from harness.adapters.registry import load_key, open_adapter
 from harness.collect.specs import ModelSpec, OpenAIModel
-from harness.errors import Interrupted, SpecError
+from harness.errors import Interrupted, ModelError, SpecError
 from harness.judges.budget import Budget, BudgetedAdapter
 from harness.judges.judge import Judge, ask
 from harness.judges.money import money
@@ -147,6 +147,9 @@ class Judging:
             self._bench.release(m for name in names for m in self.judges[name].models)
 
     def _keep(self, said: Said, progress: JudgeProgress) -> None:
+        if isinstance(said.error, ModelError):
+            kept = "all answers and verdicts so far are kept: the same command goes on from there"
+            raise ModelError(f"{said.error}; {kept}") from None
         if said.error is not None:
             raise said.error
         if said.verdict is None:

@@ -497,3 +497,12 @@ def test_a_key_knows_what_an_image_holds_and_not_its_name(tmp_path: Path) -> Non
 
     assert key("a.png", b"one") == key("b.png", b"one")
     assert key("a.png", b"one") != key("c.png", b"two")
+
+
+def test_forget_deletes_a_reply_only_while_it_says_the_same(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache.sqlite")
+    keys = [bytes([n]) * 32 for n in range(3)]
+    cache.put({keys[n]: Completion("", text) for n, text in enumerate(("a", "new", "c"))})
+    assert cache.forget({keys[0]: "a", keys[1]: "old", b"?" * 32: "a"}) == 1
+    assert sorted(done.text for done in cache.get(keys).values()) == ["c", "new"]
+    cache.close()

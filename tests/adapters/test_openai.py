@@ -529,7 +529,9 @@ def test_fingerprint_and_token_estimate_send_nothing(
     assert own == adapter.fingerprint(server.card(max_concurrency=1, timeout_s=5))
     others = [server.card(base="b"), server.card(api="completions")]
     others.append(server.card(base_url="http://elsewhere/v1"))
-    assert len({own, *map(adapter.fingerprint, others)}) == 4
+    others.append(server.card(base_url=f"http://{server.host}/groq/v1"))  # another API there
+    assert len({own, *map(adapter.fingerprint, others)}) == 5
+    assert own == adapter.fingerprint(server.card(base_url=f"http://{server.host}/v1/"))
     assert list(adapter.complete(card, [])) == []
     assert server.bodies == []
 

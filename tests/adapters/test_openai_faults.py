@@ -58,7 +58,8 @@ def test_after_a_fault_on_the_way_the_answer_is_fetched_by_a_second_attempt(
     fault_server.play = lambda asked: fault if asked.attempt == 1 else "ok"
     done = ask(card_of(fault_server), questions(1))["q0"]
     assert (done.text, done.error) == ("echo question 0", None)
-    assert done.usage == Usage(attempts=2, served="served-1 fp_1")
+    broken_off = fault in ("reset", "hang", "trickle")
+    assert done.usage == Usage(attempts=2, served="served-1 fp_1", uncertain=broken_off)
     assert fault_server.whole == {"question 0": 1}
 
 

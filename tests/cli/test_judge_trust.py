@@ -215,7 +215,7 @@ def test_a_judge_that_gives_no_verdict_fails_with_one_reason(
     fault_server.answer = lambda asked: "I cannot."
     code, out = command(selftest, "strict")
     assert code == 1
-    assert "FAILED empty (exercise 1): no verdict: the reply holds no JSON object" in out
+    assert "FAILED empty (exercise 1): no verdict: refused: I cannot." in out
     assert len(stored(judged.root, "strict.selftest.json")["failures"]) == 24
 
 

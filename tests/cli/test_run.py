@@ -233,7 +233,7 @@ def test_text_beyond_ascii_survives(sums: UserProject, invoke: Invoke) -> None:
         (("rnu", "sums"), 4, "did you mean 'run'?"),
         (("run", "sums"), 4, "no model named"),
         (("run", "sums", "-m", ","), 4, "no model named"),
-        (("run", "sums", "-m", "recorded", "--runs", ""), 4, "--runs is empty"),
+        (("run", "sums", "-m", "recorded", "--runs", ""), 4, "'--runs': empty name"),
     ],
 )
 def test_a_mistake_is_one_line(

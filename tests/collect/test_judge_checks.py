@@ -220,6 +220,12 @@ CRITERION = "  - {name: correctness, min: 1, max: 5}\n"
             CRITERION + "  - {name: Reasoning}\n",
             "8: no criterion can be named 'reasoning', which every reply has",
         ),
+        (
+            CRITERION,
+            CRITERION + "  - {name: Total}\n",
+            "8: no criterion can be named 'total', which is computed from all criteria",
+        ),
+        ("mean\n", "mean\nrepeats: 100000000\n", "6: 'repeats' must be at most 100, not"),
         ("mean", "weighted", "6: scale weighted: highest scores times weights add up to 5, not"),
         ("mean", "yesno_score", "6: scale yesno_score needs one of kind yesno"),
         ("mean\n", "mean\npairwise: true\n", "7: a pairwise judge prefers an answer"),
@@ -315,6 +321,14 @@ def test_names_of_variables(root: Path, name: str) -> None:
         (
             "http://me:secret@host/v1",
             "must be a URL without a name and a password in it (see 'api_key_env')",
+        ),
+        (
+            "http://host/v1?api-key=SECRET",
+            "must be a URL without '?' and '#' in it (a key: see 'api_key_env')",
+        ),
+        (
+            "'https://host/v1#SECRET'",
+            "must be a URL without '?' and '#' in it (a key: see 'api_key_env')",
         ),
     ],
 )

@@ -145,7 +145,7 @@ BAD = {
     "no JSON": "I would say it is rather good.",
     "missing": reply({"accuracy": 35}),
     "out of range": reply({**GOOD, "accuracy": 41}),
-    "text": reply({**GOOD, "accuracy": "35"}),
+    "text": reply({**GOOD, "accuracy": "good"}),
     "true": reply({**GOOD, "accuracy": True}),
     "NaN": '{"accuracy": NaN, "completeness": 1, "relevance": 1, "practicality": 1}',
     "empty": "",

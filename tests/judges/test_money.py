@@ -6,16 +6,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from faultserver import FaultServer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters.cache import Cache, CachedAdapter
+from harness.adapters.openai import OpenAIAdapter
 from harness.collect.specs import EmbeddingJudgeModel, ModelSpec, OpenAIModel, Price
 from harness.errors import CollectError, HarnessError, ModelError, SelectionError, SpecError
 from harness.judges.budget import Budget, BudgetedAdapter
-from harness.judges.money import Bill, cost_of, estimate, money, most_for, percentile
+from harness.judges.money import Bill, answered, cost_of, estimate, money, most_for, percentile
 from harness.judges.prices import PriceTable, read_prices
 from harness.records import (
     Completion,
@@ -309,6 +312,54 @@ def test_a_limit_counts_what_was_sent_to_a_server_that_hangs() -> None:
     assert len(server.asked) == budget.unknown == int(1.0 / each)
 
 
+@pytest.mark.parametrize(("limit", "attempts"), [(10.0, 3), (0.30, 2), (0.15, 1)])
+def test_each_attempt_that_broke_off_may_have_been_charged(
+    fault_server: FaultServer, limit: float, attempts: int
+) -> None:
+    """Two replies end in the middle; the third attempt is whole. Each is at most $0.129."""
+    fault_server.play = lambda asked: "reset" if asked.attempt < 3 else "ok"
+    own = card("m", base_url=fault_server.url, price=DEAR.price)
+    adapter, budget = OpenAIAdapter(), Budget(limit)
+    ((done,),) = BudgetedAdapter(adapter, budget).complete(own, asks(1))
+    adapter.close()
+    each = most_for(Price(input=1000, output=10_000), asks(1)[0])
+    assert len(fault_server.asked) == attempts
+    assert budget.spent <= limit
+    if attempts == 3:
+        cost = cost_of(own, done)
+        assert cost is not None
+        assert budget.spent == pytest.approx(2 * each + cost)
+    else:
+        assert budget.spent == pytest.approx(attempts * each)
+        assert str(done.error).endswith("; another attempt could exceed --max-cost")
+    assert (budget.unknown, budget.left) == (min(2, attempts), pytest.approx(limit - budget.spent))
+
+
+@pytest.mark.parametrize("status", ["429", "500"])
+def test_an_attempt_that_was_refused_is_not_charged(fault_server: FaultServer, status: str) -> None:
+    fault_server.play = lambda asked: status if asked.attempt < 3 else "ok"
+    own = card("m", base_url=fault_server.url, price=DEAR.price)
+    adapter, budget = OpenAIAdapter(), Budget(0.15)
+    ((done,),) = BudgetedAdapter(adapter, budget).complete(own, asks(1))
+    adapter.close()
+    assert done.error is None
+    assert (budget.spent, budget.unknown) == (cost_of(own, done), 0)
+
+
+def test_an_unreadable_reply_was_paid_for_and_its_cost_is_unknown(
+    fault_server: FaultServer,
+) -> None:
+    """A whole reply with status 200 is a reply, whatever stands in it."""
+    fault_server.play = lambda asked: "truncated"
+    own = card("m", base_url=fault_server.url, price=DEAR.price)
+    adapter, budget = OpenAIAdapter(), Budget(1.0)
+    ((done,),) = BudgetedAdapter(adapter, budget).complete(own, asks(1))
+    adapter.close()
+    assert (done.failed, answered(done), cost_of(own, done)) == (True, True, None)
+    each = most_for(Price(input=1000, output=10_000), asks(1)[0])
+    assert (budget.spent, budget.unknown) == (each, 1)
+
+
 def test_a_request_that_is_dropped_in_flight_still_counts() -> None:
     budget = Budget(100)
     stream = BudgetedAdapter(Server(batch=1), budget).complete(DEAR, asks(3))
@@ -356,6 +407,57 @@ def test_a_budget_waits_for_another_thread_and_not_for_itself() -> None:
     thread.join()
     assert all(said)
     assert budget.spent == pytest.approx(0.7)
+
+
+class Turnstile(threading.Condition):
+    """Lets another thread settle at the first moment at which the lock is free after a check."""
+
+    def __init__(self, other: threading.Thread) -> None:
+        super().__init__()
+        self._other, self._inside, self._free = other, 0, threading.Event()
+
+    def held_until_free(self) -> bool:
+        return self._free.wait()
+
+    def __enter__(self) -> bool:
+        entered = super().__enter__()
+        self._inside += 1
+        return entered
+
+    def __exit__(self, *unused: Any) -> None:
+        self._inside -= 1
+        left = not self._inside
+        super().__exit__(*unused)
+        if left and threading.current_thread() is not self._other:
+            self._free.set()
+            self._other.join()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._free.set()
+        inside, self._inside = self._inside, 0
+        try:
+            return super().wait(timeout)
+        finally:
+            self._inside = inside
+
+
+def test_what_another_thread_settles_between_the_check_and_the_wait_is_not_missed() -> None:
+    budget, ready = Budget(1.0), threading.Event()
+
+    def work() -> None:
+        budget.may_ask(0.9)
+        ready.set()
+        turnstile.held_until_free()
+        budget.settle(0.9, 0.0)
+
+    other = threading.Thread(target=work, daemon=True)
+    turnstile = Turnstile(other)
+    other.start()
+    ready.wait()
+    budget._changed = turnstile
+    (done,) = run(BudgetedAdapter(Server(), budget), asks(1))  # at most $0.129
+    other.join()
+    assert (done.error, budget.refused) == (None, 0)
 
 
 @given(
@@ -453,7 +555,7 @@ def test_a_bill_tells_what_is_paid_now_from_what_was_paid_before() -> None:
     assert (bill.prompt_tokens, bill.cached_tokens) == (30, 9)
     assert (bill.completion_tokens, bill.reasoning_tokens) == (15, 6)
     assert (bill.p50_ms, bill.p95_ms) == (10, 30)
-    assert "$3.00 ($1.00 paid now, 1 of unknown cost)" in bill.words()
+    assert "at least $3.00 ($1.00 paid now, 1 of unknown cost)" in bill.words()
 
 
 def test_what_was_never_asked_is_not_of_unknown_cost() -> None:
@@ -470,6 +572,12 @@ def test_a_bill_without_any_price_is_unknown_and_not_zero() -> None:
     bill = Bill.of([verdict(None), Verdict("j", "m", 0, "skipped")])
     assert (bill.verdicts, bill.cost_usd, bill.paid_usd) == (1, None, None)
     assert "cost unknown" in bill.words()
+
+
+def test_a_cost_that_is_partly_unknown_is_never_shown_as_nothing() -> None:
+    words = Bill.of([verdict(0.0), *[verdict(None)] * 5]).words()
+    assert "cost unknown" in words
+    assert "$0.00" not in words
 
 
 def test_failed_verdicts_are_paid_for_as_well() -> None:

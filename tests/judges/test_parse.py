@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.collect.judge_spec import Criterion, JudgeSpec
-from harness.judges.base import Unreadable
+from harness.judges.base import Refused, Unreadable
 from harness.judges.parse import MAX_REPLY, parse
 from harness.judges.rubric import Rubric
 from harness.records import ParseMode
@@ -150,7 +150,10 @@ MALFORMED = {
     "above the scale": '{"reasoning": "", "accuracy": 61, "root_cause": 20}',
     "below the scale": '{"reasoning": "", "accuracy": -1, "root_cause": 20}',
     "a fraction": '{"reasoning": "", "accuracy": 35.5, "root_cause": 20}',
-    "text": '{"reasoning": "", "accuracy": "35", "root_cause": 20}',
+    "words": '{"reasoning": "", "accuracy": "good", "root_cause": 20}',
+    "a number in quotes with more": '{"accuracy": "35/60", "root_cause": 20}',
+    "a fraction in quotes": '{"accuracy": "35.5", "root_cause": 20}',
+    "a number in quotes off the scale": '{"accuracy": "61", "root_cause": 20}',
     "null": '{"reasoning": "", "accuracy": null, "root_cause": 20}',
     "true": '{"reasoning": "", "accuracy": true, "root_cause": 20}',
     "NaN": '{"reasoning": "", "accuracy": NaN, "root_cause": 20}',
@@ -191,6 +194,55 @@ def test_r2_a_malformed_reply_never_gives_a_score(text: str) -> None:
         parse(text, RUBRIC)
     assert str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_number_in_quotes_is_read_and_is_not_the_form_that_was_asked_for() -> None:
+    text = '{"reasoning": "", "accuracy": "35", "root_cause": 20}'
+    parsed = parse(text, RUBRIC)
+    assert (parsed.mode, parsed.values) == ("json", {"accuracy": 35, "root_cause": 20})
+    assert text[parsed.starts["accuracy"] :].startswith("35")
+
+
+@pytest.mark.parametrize("text", ['{"accuracy": %s, "root_cause": 2}', 'So: {"accuracy": %s}'])
+def test_a_number_without_end_is_told_in_our_own_words(text: str) -> None:
+    with pytest.raises(Unreadable, match=r"a number has 6,000 digits") as caught:
+        parse(text % ("9" * 6000), RUBRIC)
+    assert "sys." not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, I can't assist with that.",
+        "I’m sorry, but as an AI language model, I cannot judge this.",
+        "Sorry. I won't do that.",
+        "Unfortunately, I am not able to grade\nthis material.",
+        "<think>hm</think>I must decline to do so.",
+    ],
+)
+def test_a_refusal_in_words_is_called_one(text: str) -> None:
+    with pytest.raises(Refused, match=r"^refused: [A-Z]") as caught:
+        parse(text, RUBRIC)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I give 35.",
+        "The answer says: I'm sorry, I can't assist.",
+        "I can't find a fault. " * 40,
+        'I cannot say more than {"accuracy": 35}.',
+    ],
+)
+def test_what_is_no_refusal_is_not_called_one(text: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        parse(text, RUBRIC)
+    assert not isinstance(caught.value, Refused)
+
+
+def test_a_verdict_after_an_excuse_is_a_verdict() -> None:
+    assert read("I cannot be sure.\naccuracy: 35\nroot_cause: 20") == ("tagged", VALUES)
 
 
 PIECES = '{ } [ ] " \\ ``` , : 35 NaN accuracy: 3 <accuracy> </accuracy> <think> </think>'
