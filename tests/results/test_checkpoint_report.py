@@ -90,7 +90,8 @@ def test_programs_and_pull_requests_read_the_same() -> None:
 
 
 def worse(p: float) -> Evidence:
-    demand = Demand(GateSpec(metric="x", max_drop=0.1), "max_drop", 0.1, "t", "", "m", cell="t[m]")
+    spec = GateSpec(metric="x", max_drop=0.1)
+    demand = Demand(spec, "max_drop", 0.1, metric="x", task="t", variant="", model="m", cell="t[m]")
     drop = OneSided(-0.5, -0.9, -0.2, p, 40, 40, 0.5, "t", "t")
     return Evidence(demand, n=40, units=40, before=0.9, after=0.4, drop=drop)
 
