@@ -55,15 +55,15 @@ def execute(arguments: JudgeArguments) -> ExitCode:
     """Judge, store and show; the exit code of the process."""
     with few_collections():
         # what the judges needed beside the run is let go before the run is written
-        root, done, any_verdict = _judged(arguments)
+        root, done, again = _judged(arguments)
         if done is None:
             return ExitCode.OK
-        return _show(done, root) if any_verdict else _say_unjudged(done)
+        return _say_unjudged(done, again) if again else _show(done, root)
 
 
-def _judged(arguments: JudgeArguments) -> tuple[Path, Run | None, bool]:
-    """The folder of the runs, the run judged (None if it was a rehearsal), and whether there is any
-    new verdict in it."""
+def _judged(arguments: JudgeArguments) -> tuple[Path, Run | None, str]:
+    """The folder of the runs, the run judged (None if it was a rehearsal), and, if there is no new
+    verdict in it at all, the words that ask again."""
     project = Project.here()
     root = project.root / "runs" if arguments.runs is None else arguments.runs
     reader, model = find_one(root, arguments.run)
@@ -82,7 +82,7 @@ def _judged(arguments: JudgeArguments) -> tuple[Path, Run | None, bool]:
                 click.echo(f"once more, beside these: {len(_unread(hearing))} calls")
             click.echo("dry run: nothing was asked")
             check_keys(judges, lambda: rows)
-            return root, None, False
+            return root, None, ""
         check_writable(root)
         check_keys(judges, lambda: forecast(hearing.cases, hearing.answers, memory))
         if arguments.retry:
@@ -96,7 +96,9 @@ def _judged(arguments: JudgeArguments) -> tuple[Path, Run | None, bool]:
     words["judge_model"] = arguments.judge_model
     words["max_cost"] = "" if arguments.max_cost is None else str(arguments.max_cost)
     settings = {**done.settings, **{name: word for name, word in words.items() if word}}
-    return root, replace(done, settings=settings), "ok" in given
+    retry = f"harness judge {arguments.run} --retry"
+    again = "" if "ok" in given else retry if _unread(hearing) else "--fresh"
+    return root, replace(done, settings=settings), again
 
 
 def _unread(hearing: Hearing) -> dict[bytes, str]:
@@ -127,9 +129,9 @@ def _judge(hearing: Hearing, judging: Judging, project: Project) -> Run:
     return judged_again(replace(stored, cells=cells, started=started), judging)
 
 
-def _say_unjudged(done: Run) -> ExitCode:
+def _say_unjudged(done: Run, again: str) -> ExitCode:
     """Why there is no verdict; a run without one is not written, and stands before no other."""
-    told = judge_error_lines(done.cells, "--fresh")
+    told = judge_error_lines(done.cells, again)
     why = "no verdict at all" if told else "no answer, or no pair of answers, that could be judged"
     kept = f"run {done.settings['judged']} stays as it is"
     click.echo("\n".join([f"nothing was judged: {why}; no run is written, {kept}", *told]))

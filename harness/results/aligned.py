@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.results.arrays import numbers_of, places_of, values_of
 from harness.results.manifest import CellRecord
 from harness.results.metrics import STATUS, SampleScores, ScoreArrays, averaged
 from harness.results.run import ScorerInfo
@@ -55,7 +56,7 @@ def read_scores(
         ids, place = _present(names, sample[at])
         detail = np.zeros((len(at), 0))
         if info.aggregate != "mean":
-            detail = _rows(table.column("detail").take(at))
+            detail = _rows(table.column("detail").take(places_of(at)))
         rows = ScoreArrays(ids, place, value[at], control[at], detail, status[at])
         found[info.name] = averaged(rows)
     return found
@@ -133,11 +134,11 @@ def _codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
     whole = column.unify_dictionaries().combine_chunks()
     if isinstance(whole, pa.ChunkedArray):  # no rows
         return [], np.zeros(0, dtype=np.intp)
-    order = pc.sort_indices(whole.dictionary).to_numpy()
+    order = pc.sort_indices(whole.dictionary)
     rank = np.empty(len(order), dtype=np.intp)
-    rank[order] = np.arange(len(order))
-    codes = whole.indices.to_numpy(zero_copy_only=False)
-    return whole.dictionary.take(order).to_pylist(), rank[codes]
+    rank[numbers_of(order)] = np.arange(len(order))
+    codes = numbers_of(whole.indices)
+    return values_of(whole.dictionary.take(order)), rank[codes]
 
 
 def _present(names: list[str], codes: Ints) -> tuple[list[str], Ints]:
@@ -153,8 +154,7 @@ def _present(names: list[str], codes: Ints) -> tuple[list[str], Ints]:
 
 def _floats(column: pa.ChunkedArray) -> Floats:
     """Numbers with nan for null."""
-    found: Floats = column.to_numpy()
-    return found
+    return numbers_of(column)
 
 
 def _rows(column: pa.ChunkedArray) -> Floats:
@@ -163,9 +163,9 @@ def _rows(column: pa.ChunkedArray) -> Floats:
     import numpy as np
     import pyarrow.compute as pc
 
-    sizes = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    sizes = np.nan_to_num(numbers_of(pc.list_value_length(column))).astype(np.intp)
     width = int(sizes.max(initial=0))
     found = np.zeros((len(sizes), width))
     if width:
-        found[sizes > 0] = pc.list_flatten(column).to_numpy().reshape(-1, width)
+        found[sizes > 0] = numbers_of(pc.list_flatten(column)).reshape(-1, width)
     return found

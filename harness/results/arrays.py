@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 KEY_BYTES = 32
 _NUMBERS = {"int16": "h", "int32": "i", "float32": "f", "float64": "d"}
 """kind -> type code of `array.array`, which refuses fractions and overflow where they cannot be."""
-_DTYPES = {"float": "float32", "double": "float64", "int16": "int16", "int32": "int32"}
+_DTYPES = {"float": "float32", "double": "float64"}
+_DTYPES |= {name: name for name in ("int16", "int32", "int64", "uint64")}
 """Arrow's name of a type -> numpy's."""
 BATCH = 4096  # rows that are Python values at once
 
@@ -154,6 +156,33 @@ def values_of(found: pa.Array) -> list[Any]:
         return values
     known = _unpacked(buffers[0], start, stop)
     return [value if there else None for value, there in zip(values, known, strict=True)]
+
+
+def numbers_of(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    """The numbers of a column as numpy has them, nan for null (of integers, there is no null);
+    pyarrow's own ``to_numpy`` imports pandas."""
+    import numpy as np
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):
+        empty = np.zeros(0, dtype=_DTYPES[str(column.type)])
+        return np.concatenate([empty, *map(numbers_of, column.chunks)])
+    start, stop = column.offset, column.offset + len(column)
+    buffers = column.buffers()
+    found = np.frombuffer(buffers[1] or b"", _DTYPES[str(column.type)])[start:stop]
+    if not column.null_count:
+        return found
+    known = np.array(_unpacked(buffers[0], start, stop), dtype=bool)
+    return np.where(known, found, np.nan)
+
+
+def places_of(numbers: NDArray[Any]) -> pa.Array:
+    """Numbers of places as an array for ``take``; ``pyarrow.array`` imports pandas."""
+    import numpy as np
+    import pyarrow as pa
+
+    body = np.ascontiguousarray(numbers, dtype=np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(body), [None, pa.py_buffer(body)])
 
 
 def _ends(buffer: pa.Buffer, start: int, stop: int) -> list[int]:

@@ -50,7 +50,7 @@ def test_r14_a_reply_that_is_no_verdict_is_counted_and_not_paid_for_again(
     assert metrics(judged.root)["strict"]["n_judge_error"] == 6
     code, out, _ = invoke("run", "sums", "-m", "recorded")
     assert code == 1
-    assert out.splitlines()[-1].endswith("--fresh asks again")
+    assert out.splitlines()[-1].endswith("--retry asks again")
     assert invoke("judge", "latest", "--fresh")[0] == 0
     assert metrics(judged.root)["strict"]["n_judge_error"] == 0
 
@@ -92,8 +92,8 @@ def test_what_no_model_said_is_asked_again_without_fresh(
 def test_a_reask_is_replayed_with_what_it_was_asked_for(
     judged: UserProject, server: FaultServer, invoke: Invoke
 ) -> None:
-    """Words of refusal in an answer are a reply that cannot be read, and asked again as such."""
-    server.answer = lambda asked: "I can't help with that."
+    """A reply that cannot be read is asked again with what was wrong, and so are its repeats."""
+    server.answer = lambda asked: "Well, let me see."
     first = judge_again(invoke)
     assert len(server.asked) == 6 * 3
     assert {row["status"] for row in first} == {"error"}
@@ -117,7 +117,8 @@ def test_killed_between_a_reply_and_its_reask_only_the_reask_is_asked(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        while sum("could not be read" in asked.prompt for asked in server.asked) < 6:
+        # prompts, not requests: one that hangs is sent again by the client
+        while len({a.prompt for a in server.asked if "could not be read" in a.prompt}) < 6:
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
