@@ -20,6 +20,7 @@ demo: setup
 	$(BIN)/harness run vad_approach ai_research_qa ai_research_mcq instruction_following general_retention \
 		-m tiny-llama,vad-tiny
 	$(BIN)/harness compare tiny-llama vad-tiny
+	$(BIN)/harness gate vad-tiny
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile

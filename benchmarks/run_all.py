@@ -249,6 +249,7 @@ def demo(bench: Bench) -> list[Row]:
     words = ["run", *tasks.split(), "-m", "tiny-llama,vad-tiny"]
     measure([*HARNESS, *words], folder, environment)
     measure([*HARNESS, "compare", "tiny-llama", "vad-tiny"], folder, environment)
+    measure([*HARNESS, "gate", "vad-tiny"], folder, environment)
     wall = time.perf_counter() - begun
     return [
         Row("recipe `vad-tiny`", tune.words(), "", "", "<= 90 s", tune.wall_s <= 90),

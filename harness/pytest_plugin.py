@@ -12,9 +12,7 @@ Without --harness there are only the options: nothing else of ours is imported.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
 import os
 import re
 import warnings
@@ -28,13 +26,13 @@ if TYPE_CHECKING:
     from _pytest._code.code import TerminalRepr, TracebackStyle
 
     from harness.cli.items import Decision, Terms
-    from harness.cli.progress import ClosableProgress
     from harness.collect.library import Project
     from harness.collect.plan import Cell
     from harness.collect.specs import ModelSpec
 
 NO_MODEL = "no model named: --harness-model NAME,... (or the whole id of a cell)"
 MARK = re.compile(r"[^\W_][\w.+/-]*")
+GATE = re.compile(r"^gate:", re.MULTILINE)
 TAKEN = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 """Marks with a meaning of pytest's own: a tag of that name must not take it on."""
 
@@ -66,7 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="KEY=VALUE",
         help="a setting of the tasks, as generate.max_new_tokens=64",
     )
-    add("--harness-judge-model", default="", metavar="NAME,...", help="who judges, instead")
+    add("--harness-judge-model", metavar="NAME,...", help="who judges, instead")
     add("--harness-max-cost", type=float, metavar="USD", help="ask no judge beyond this sum")
     add("--harness-runs", metavar="DIR", help="where runs are stored (runs/)")
     add("--harness-allow-code", action="store_true", help="permit trust_remote_code of cards")
@@ -180,37 +178,55 @@ class Models:
         """The options, checked; raises HarnessError or UsageError for a mistake in them."""
         from harness.cli.bench import models_named
         from harness.cli.items import Terms
-        from harness.collect.library import BASELINES, is_path
         from harness.collect.plan import parse_setting
         from harness.judges.budget import Budget
 
         limit, runs = self._option("limit"), self._option("runs")
         if limit is not None and limit < 1:
             raise pytest.UsageError(f"--harness-limit {limit}: at least 1")
-        if runs == "":
-            raise pytest.UsageError("--harness-runs is empty: name a folder")
+        for name in ("runs", "judge_model", "baseline"):
+            given = self._option(name)
+            words = [given] if isinstance(given, str) else given or ()
+            if not all(word.strip() for word in words):
+                raise pytest.UsageError(f"--harness-{name.replace('_', '-')} is empty")
         for text in self._option("set"):
             parse_setting(text)
-        for text in self._option("baseline"):
+        names = ("model", "limit", "judge_model", "max_cost")
+        asked = {name: str(self._option(name) or "") for name in names}
+        asked["set"] = " ".join(self._option("set"))
+        baselines = self._option("baseline")
+        where = self.project.root / "runs" if runs is None else Path(runs).absolute()
+        self._check_baselines(baselines, where)
+        return Terms(
+            project=self.project,
+            runs=where,
+            baselines=baselines,
+            compared_with=frozenset([*baselines, *(m.baseline for m in self.models if m.baseline)]),
+            limit=limit,
+            judge_models=models_named(self._option("judge_model") or "", self.project),
+            budget=Budget(self._option("max_cost")),
+            allow_code=self._option("allow_code"),
+            words={name: value for name, value in asked.items() if value},
+        )
+
+    def _check_baselines(self, words: Sequence[str], runs: Path) -> None:
+        """Before a model is loaded; raises HarnessError or UsageError for a word that names
+        nothing."""
+        from harness.collect.library import BASELINES, is_path
+        from harness.errors import StoreError
+        from harness.results.references import find_references
+
+        for text in words:
             # a run's folder may have a model behind it, a baseline's need not be written out
             names = filter(None, (text, text.rpartition(":")[0], str(Path(BASELINES, text))))
             if is_path(text) and not any(map(self.project.find_path, names)):
                 raise pytest.UsageError(f"--harness-baseline {text}: no such file or folder")
-        given = ("model", "limit", "judge_model", "max_cost")
-        words = {name: str(self._option(name) or "") for name in given}
-        words["set"] = " ".join(self._option("set"))
-        baselines = self._option("baseline")
-        return Terms(
-            project=self.project,
-            runs=self.project.root / "runs" if runs is None else Path(runs).absolute(),
-            baselines=baselines,
-            compared_with=frozenset([*baselines, *(m.baseline for m in self.models if m.baseline)]),
-            limit=limit,
-            judge_models=models_named(self._option("judge_model"), self.project),
-            budget=Budget(self._option("max_cost")),
-            allow_code=self._option("allow_code"),
-            words={name: value for name, value in words.items() if value},
-        )
+        inside = [text.rpartition("[")[2].rstrip("]") for ids in self.ids.values() for text in ids]
+        asked = [*(one.model for one in self.models), *(one.split(",")[0] for one in inside)]
+        try:
+            find_references(self.project.root, runs, words).check(asked)
+        except StoreError as error:
+            raise StoreError(str(error).replace("--runs", "--harness-runs")) from None
 
     def _option(self, name: str) -> Any:
         return self.config.getoption(f"harness_{name}")
@@ -263,6 +279,7 @@ class Models:
 
         Ends the session on Ctrl-C: running again goes on.
         """
+        from harness.cli.in_pytest import in_the_open
         from harness.cli.items import Decision, Load
         from harness.errors import Interrupted
 
@@ -273,39 +290,12 @@ class Models:
             lost = Decision(errors=[f"not decided: asking stopped at {item.cell.id}"])
             self._decided |= {cell.id: lost for cell in load.cells}
             try:
-                with _in_the_open(self.config) as progress:
+                with in_the_open(item, self.told) as progress:
                     self._decided |= load.decide(progress)
             except Interrupted as error:
                 pytest.exit(str(error), returncode=2)
             self.told += [*load.told, *(f"note: {note}" for note in load.notes)]
         return self._decided[item.cell.id]
-
-
-@contextlib.contextmanager
-def _in_the_open(config: pytest.Config) -> Iterator[ClosableProgress]:
-    """Progress that is seen while it happens, unless -q is given.
-
-    Warnings of libraries that load models are no test's errors, and what loading has frozen for
-    the garbage collector is thawed: the user's own tests go on in this process.
-    """
-    from harness.cli.progress import make_progress
-
-    with contextlib.ExitStack() as stack:
-        if not gc.get_freeze_count():
-            stack.callback(gc.unfreeze)
-        capture = config.pluginmanager.get_plugin("capturemanager")
-        terminal = config.pluginmanager.get_plugin("terminalreporter")
-        if capture is not None and config.get_verbosity() >= 0:
-            stack.enter_context(capture.global_and_fixture_disabled())
-            if terminal is not None:
-                terminal.ensure_newline()
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("default")
-        for kind in (DeprecationWarning, PendingDeprecationWarning, ResourceWarning):
-            warnings.simplefilter("ignore", kind)
-        progress = make_progress()
-        stack.callback(progress.close)
-        yield progress
 
 
 # --------------------------------------------------------------------------- nodes
@@ -368,7 +358,16 @@ class CellItem(pytest.Item):
         if found.failed:
             pytest.fail(printable("\n".join([*found.failed, *found.errors])), pytrace=False)
         for line in found.undecided:
-            self.warn(InconclusiveWarning(printable(line)))
+            # at the gate, which pytest shows below it; `warn` would show the file's first line
+            warnings.warn_explicit(
+                InconclusiveWarning(printable(line)), None, self.location[0], self._gate_line
+            )
+
+    @property
+    def _gate_line(self) -> int:
+        text = self.cell.task.text
+        found = GATE.search(text)
+        return text.count("\n", 0, found.start()) + 1 if found else 1
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: TracebackStyle | None = None

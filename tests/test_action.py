@@ -93,7 +93,33 @@ def test_the_action_stops_a_worse_model_and_leaves_a_report(
 def test_a_mistake_ends_the_job_before_the_gate(models: UserProject) -> None:
     done = Job(models, {"model": "nobody", "tasks": "sums"}).run("Run")
     assert done.returncode == 4
-    assert "no model named 'nobody'" in done.stderr
+    for place in ("harness-report/run.txt", "summary.md"):
+        assert "no model named 'nobody'" in (models.root / place).read_text()
+    assert "### harness run: ended with 4" in (models.root / "summary.md").read_text()
+
+
+def test_a_mistake_of_the_gate_stands_in_report_and_summary(models: UserProject) -> None:
+    job = Job(models, {"model": "good", "tasks": "sums", "baseline": "leaderboard/none"})
+    assert job.run("Run").returncode == 0
+    assert job.run("Gate").returncode == 4
+    for place in ("harness-report/gate.txt", "summary.md"):
+        assert "no baseline leaderboard/none" in (models.root / place).read_text()
+    assert "### harness gate: ended with 4" in (models.root / "summary.md").read_text()
+    assert "exit-code=4" in (models.root / "output.txt").read_text()
+
+
+def test_several_models_are_gated_together(models: UserProject) -> None:
+    job = Job(models, {"model": "good,bad", "tasks": "sums"})
+    assert job.run("Run").returncode == 0
+    assert job.run("Gate").returncode == 1
+    report = (models.root / "harness-report/gate.txt").read_text()
+    assert "sums: good" in report
+    assert "sums: bad" in report
+
+
+def test_pip_is_not_cached_by_files_that_a_repository_may_lack() -> None:
+    setup = next(one for one in ACTION["runs"]["steps"] if "setup-python" in one.get("uses", ""))
+    assert "cache" not in setup["with"]
 
 
 def test_inputs_never_become_script() -> None:

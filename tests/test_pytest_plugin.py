@@ -37,6 +37,7 @@ def _imported() -> None:
     import pyarrow.parquet
     import scipy.stats
 
+    import harness.cli.in_pytest
     import harness.cli.items
     import harness.results.gate_by_task  # noqa: F401
 
@@ -178,6 +179,46 @@ def test_a_mistake_in_a_file_is_one_line_of_that_file(own: UserProject, run_pyte
     done.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_outcomes_stand_behind_their_file(own: UserProject, run_pytest: Pytest) -> None:
+    own.add_replay(RIGHT, "other")
+    own.write("test_own.py", "def test_own(): pass\n")
+    done = run_pytest("--harness", "--harness-model=good,other")
+    done.stdout.fnmatch_lines(
+        ["tasks/sums/sums.task.yaml .. *", "test_own.py . *", "*models*", "good: 6/6 samples*"]
+    )
+    assert not done.errlines
+    done = run_pytest("--harness", "--harness-model=good,other", "-v")
+    done.stdout.fnmatch_lines([f"{SUMS}[[]good] PASSED*", f"{SUMS}[[]other] PASSED*"])
+
+
+def test_a_long_wait_is_told_line_by_line(
+    own: UserProject, run_pytest: Pytest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli.in_pytest.SOON", 0.0)
+    own.add_replay(RIGHT, "other")
+    done = run_pytest("--harness", "--harness-model=good,other")
+    file = "tasks/sums/sums.task.yaml"
+    done.stdout.fnmatch_lines(
+        [f"{file} ", "good: 6/6 samples*", f"{file} .", "other: 6/6 samples*", f"{file} .*"]
+    )
+
+
+def test_a_warning_shows_the_gate(own: UserProject, run_pytest: Pytest) -> None:
+    worse(own, 6, 1)
+    done = run_pytest("--harness", "--harness-model=base,tuned", "-W", "default")
+    done.assert_outcomes(passed=2, warnings=1)
+    done.stdout.fnmatch_lines(
+        ["  tasks/sums/sums.task.yaml:12: InconclusiveWarning: *", "    gate: [[]{metric: *"]
+    )
+
+
+def test_two_baselines_of_one_task_are_a_mistake(own: UserProject, run_pytest: Pytest) -> None:
+    worse(own, 6, 1)
+    words = ("--harness-model=base,tuned", "--harness-baseline=base", "--harness-baseline=tuned")
+    done = run_pytest("--harness", *words)
+    done.stdout.fnmatch_lines(["ERROR sums has several baselines, base and tuned: name one*"])
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -189,6 +230,10 @@ def test_a_mistake_in_a_file_is_one_line_of_that_file(own: UserProject, run_pyte
         (("--harness-model", "good", "--harness-max-cost", "-1"), "*not a sum of dollars*"),
         (("--harness-model", "good", "--harness-judge-model", "x"), "*no model named 'x'*"),
         (("--harness-model=good", "--harness-baseline", "./no"), "*./no: no such file or folder"),
+        (("--harness-model=good", "--harness-baseline", ""), "--harness-baseline is empty"),
+        (("--harness-model=good", "--harness-judge-model="), "--harness-judge-model is empty"),
+        (("--harness-model=good", "--harness-baseline=godo"), "*'godo' (did you mean 'good'?)"),
+        (("--harness-model=good", "--harness-baseline", "x:y"), "no runs *--harness-runs DIR*"),
         (("--harness-model", "good", "-n", "2"), "*cannot be spread by xdist: add -n 0*"),
     ],
 )

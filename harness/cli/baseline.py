@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.named import NamedPath, none_empty, not_empty
+
 if TYPE_CHECKING:
     from harness.collect.library import Project
     from harness.results.pairs import Side
@@ -18,7 +20,7 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
 _FROM = click.option(
     "--from",
     "folder",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Where baselines are (leaderboard/baselines).",
 )
 _FORM = click.option(
@@ -36,19 +38,22 @@ def baseline() -> None:
 
 
 @baseline.command(name="set")
-@click.argument("run", metavar="RUN|MODEL|RUN:MODEL")
-@click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
-@click.option("--to", type=click.Path(path_type=Path), help="Where to (leaderboard/baselines).")
+@click.argument("run", metavar="RUN|MODEL|RUN:MODEL", callback=not_empty)
+@click.option(
+    "--task", "tasks", multiple=True, callback=none_empty, help="Only this task; may be repeated."
+)
+@click.option("--to", type=NamedPath(), help="Where to (leaderboard/baselines).")
 @click.option("--answers", is_flag=True, help="Keep the texts of inputs and answers, too.")
 @click.option("--replace", is_flag=True, help="Also a baseline of another model or other data.")
 @click.option("--allow-errors", is_flag=True, help="Even if more than 2 % of the samples failed.")
-@click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
+@click.option("--runs", type=NamedPath(), help="Where runs are (runs/).")
 def set_baseline(run: str, to: Path | None, runs: Path | None, **more: object) -> None:
     """Make a model's scores in a run the baseline of each of its tasks.
 
     The scores of every sample are kept, and hashes of the answers; no text of inputs or answers
     is, unless --answers. An older baseline of the same model, task version and data gives way;
-    what changes is printed. The same run always makes the same bytes.
+    what changes is printed. The same run makes the same bytes, unless --answers or the columns
+    that gates name in `per_class`, which are kept as well, change.
     """
     from harness.collect.library import BASELINES, Project
     from harness.results.baseline import check_failures, tasks_of, write_baseline
@@ -61,6 +66,7 @@ def set_baseline(run: str, to: Path | None, runs: Path | None, **more: object) -
     if not more["allow_errors"]:
         check_failures(side, tasks)
     changed = {task: _changes(root / task, side, task) for task in tasks}
+    dropped = [] if more["answers"] else _dropped_texts(root, tasks)
     written = write_baseline(
         root,
         side,
@@ -69,7 +75,7 @@ def set_baseline(run: str, to: Path | None, runs: Path | None, **more: object) -
         replace=bool(more["replace"]),
         tasks=tasks,
     )
-    for note in doubts(side):
+    for note in [*doubts(side), *dropped]:
         click.echo(f"note: {note}", err=True)
     for place in written:
         size = sum(file.stat().st_size for file in place.iterdir())
@@ -79,10 +85,10 @@ def set_baseline(run: str, to: Path | None, runs: Path | None, **more: object) -
 
 
 @baseline.command(name="show")
-@click.argument("name", required=False, metavar="[NAME|PATH]")
+@click.argument("name", required=False, metavar="[NAME|PATH]", callback=not_empty)
 @_FROM
 @_FORM
-def show_baseline(name: str | None, folder: Path | None, form: Format) -> None:
+def show_baseline(name: str, folder: Path | None, form: Format) -> None:
     """Show where a baseline comes from, and its metrics; all of them if none is named.
 
     NAME is a task's, PATH a baseline's folder.
@@ -102,7 +108,7 @@ def show_baseline(name: str | None, folder: Path | None, form: Format) -> None:
 @_FROM
 @_FORM
 def list_baselines(folder: Path | None, form: Format) -> None:
-    """List the baselines of the project."""
+    """List the baselines of the project; those that cannot be read, and why, stand below."""
     from harness.errors import StoreError
     from harness.results.baseline_report import baseline_list
     from harness.results.references import read_baseline
@@ -116,6 +122,8 @@ def list_baselines(folder: Path | None, form: Format) -> None:
             damaged.append(str(error))
     columns = shutil.get_terminal_size((100, 24)).columns
     click.echo(render(baseline_list(sides, damaged), form, columns))
+    for line in damaged if form == "csv" else ():
+        click.echo(f"note: {line}", err=True)
 
 
 def _root(folder: Path | None) -> Path:
@@ -174,6 +182,22 @@ def _columns(side: Side, project: Project, tasks: Sequence[str]) -> dict[str, li
             if column not in (None, "target", "cluster") and about in found:
                 found[about] += [column] if column not in found[about] else []
     return found
+
+
+def _dropped_texts(root: Path, tasks: Sequence[str]) -> list[str]:
+    """A note for each baseline whose texts a new one without them takes away."""
+    from harness.errors import StoreError
+    from harness.results.references import read_baseline
+
+    notes = []
+    for task in tasks:
+        try:
+            origin = read_baseline(root / task).run.manifest.baseline
+        except StoreError:
+            continue
+        if origin is not None and origin.answers:
+            notes.append(f"{task}: the old baseline kept texts, this one does not (--answers)")
+    return notes
 
 
 def _changes(place: Path, side: Side, task: str) -> list[str]:

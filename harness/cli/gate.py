@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.named import not_empty
+from harness.cli.named import NamedPath, not_empty
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class GateArguments:
     tasks: tuple[str, ...]
     intersect: bool
     self_check: bool
-    rounds: int
+    rounds: int | None
     junit: Path | None
     as_json: bool
     checkpoints: tuple[str, ...]
@@ -45,10 +45,8 @@ class GateArguments:
 @click.option("--task", "tasks", multiple=True, help="Only this task's gate; may be repeated.")
 @click.option("--intersect", is_flag=True, help="If samples differ, compare those of both.")
 @click.option("--self-check", is_flag=True, help="How often would this gate fail an equal model?")
-@click.option(
-    "--rounds", type=click.IntRange(min=20), default=300, show_default=True, help="Of --self-check."
-)
-@click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit file, too.")
+@click.option("--rounds", type=click.IntRange(min=20), help="Of --self-check.  [default: 300]")
+@click.option("--junit", type=NamedPath(), help="Write a JUnit file, too.")
 @click.option("--json", "as_json", is_flag=True, help="All numbers as JSON instead of text.")
 @click.option(
     "--checkpoints",
@@ -63,11 +61,11 @@ class GateArguments:
     metavar="REV",
     help="Run and gate only cells whose spec, data, judge or weights changed since a git revision.",
 )
-@click.option("-m", "--model", default="", metavar="NAME,...", help="Models of --changed-since.")
+@click.option("-m", "--model", default="", metavar="NAME,...", help="Models, if run.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many samples a task, if run.")
 @click.option("--judge-model", callback=not_empty, metavar="NAME,...", help="Who judges, if run.")
-@click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
-@click.option("--cache", type=click.Path(path_type=Path), help="Cache file, if something is run.")
+@click.option("--runs", type=NamedPath(), help="Where runs are (runs/).")
+@click.option("--cache", type=NamedPath(), help="Cache file, if something is run.")
 @click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards.")
 def gate(**arguments: object) -> int:
     """Hold a candidate against the `gate:` of its tasks: PASS, FAIL or INCONCLUSIVE, and why.

@@ -154,7 +154,12 @@ def gate_changed(arguments: GateArguments, project: Project) -> ExitCode:
         question
         for side in sides
         for question in make_questions(
-            [side], project, references, _own(side, found, named), intersect=arguments.intersect
+            [side],
+            project,
+            references,
+            _own(side, found, named),
+            intersect=arguments.intersect,
+            partial=True,
         )
     ]
     return tell(gate(questions), arguments)

@@ -28,6 +28,7 @@ def execute(arguments: GateArguments) -> ExitCode:
     modes = [bool(arguments.checkpoints), bool(arguments.changed_since)]
     if all(modes):
         raise SelectionError("--checkpoints and --changed-since: give one of them")
+    _check_options(arguments)
     project = Project.here()
     if any(modes):
         return _run_and_gate(arguments, project)
@@ -51,6 +52,30 @@ def execute(arguments: GateArguments) -> ExitCode:
     if arguments.self_check:
         return _check_itself(questions, arguments)
     return tell(gate(questions), arguments)
+
+
+def _check_options(arguments: GateArguments) -> None:
+    """Options that would change nothing are a mistake: what was meant by them would not happen."""
+    runs = bool(arguments.checkpoints or arguments.changed_since)
+    if_run = {
+        "-m": bool(arguments.model),
+        "--limit": arguments.limit is not None,
+        "--judge-model": bool(arguments.judge_model),
+        "--cache": arguments.cache is not None,
+        "--allow-code": arguments.allow_code,
+    }
+    idle = [name for name, given in if_run.items() if given and not runs]
+    if idle:
+        what = "only --checkpoints and --changed-since run anything"
+        raise SelectionError(f"{', '.join(idle)}: nothing is run here, {what}")
+    if arguments.metric and not arguments.checkpoints:
+        raise SelectionError("--metric names the best of --checkpoints: without them, leave it out")
+    if arguments.rounds is not None and not arguments.self_check:
+        raise SelectionError("--rounds are those of --self-check: without it, leave them out")
+    if arguments.self_check and runs:
+        raise SelectionError("--self-check tries a run that is there: name one, and run nothing")
+    if arguments.self_check and arguments.junit is not None:
+        raise SelectionError("--junit holds the rulings of a gate: --self-check gives none")
 
 
 def runs_of(arguments: GateArguments, project: Project) -> Path:
@@ -118,11 +143,11 @@ def append(path: Path, text: str) -> None:
 def _check_itself(questions: Sequence[GateQuestion], arguments: GateArguments) -> ExitCode:
     """The false-fail rate of the gate as configured; FAILED if it is shown to break its promise."""
     from harness.results.render import render
-    from harness.results.selfcheck import self_check, self_check_report
+    from harness.results.selfcheck import ROUNDS, self_check, self_check_report
 
     kept = True
     for question in questions:
-        done = self_check(question, rounds=arguments.rounds)
+        done = self_check(question, rounds=arguments.rounds or ROUNDS)
         kept = kept and done.kept
         click.echo(f"self-check of the gate on {question.candidate.name}", err=True)
         form = "json" if arguments.as_json else "table"

@@ -284,7 +284,7 @@ def _form(where: tuple[str, str, Path | None], rater: str, limit: int | None) ->
     from harness.results.pairs import find_one
 
     if not RATER.fullmatch(rater):
-        raise SelectionError(f"--rater '{rater}': letters, digits, '-' and '_', please")
+        raise SelectionError(f"--rater '{rater}': letters a-z and A-Z, digits, '-' and '_', please")
     (text, name, runs), project = where, Project.here()
     reader, model = find_one(runs or project.root / "runs", text)
     spec = project.get_judge(name or _only_judge(reader))

@@ -130,13 +130,14 @@ class JudgeMeter:
 
 
 class QuietProgress:
-    """A line now and then, and one at the end of each model; to stderr."""
+    """A line now and then, and one at the end of each model; to stderr, or to ``say``."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], object] | None = None) -> None:
+        self._say = say or (lambda line: click.echo(line, err=True))
         self._meter = Meter("", 0)
         self._judges: dict[str, JudgeMeter] = {}
         self._last = time.monotonic()
-        self._waits = Waits(lambda line: click.echo(line, err=True))
+        self._waits = Waits(self._say)
 
     def start(self, model: str, total: int) -> None:
         """A model begins."""
@@ -147,13 +148,13 @@ class QuietProgress:
         self._meter.add(batch, cached)
         if time.monotonic() - self._last > QUIET_SECONDS and self._meter.done < self._meter.total:
             self._last = time.monotonic()
-            click.echo(f"{self._meter.line()}, {self._meter.left()} left", err=True)
+            self._say(f"{self._meter.line()}, {self._meter.left()} left")
 
     def finish(self, notes: Sequence[str]) -> None:
         """The model's last line."""
-        click.echo(self._meter.line(), err=True)
+        self._say(self._meter.line())
         for note in notes:
-            click.echo(f"  note: {note}", err=True)
+            self._say(f"  note: {note}")
 
     def judged(self, judge: str, verdict: Verdict, total: int) -> None:
         """Count; speak if the last word was long ago."""
@@ -161,14 +162,14 @@ class QuietProgress:
         meter.add(verdict)
         if time.monotonic() - self._last > QUIET_SECONDS and meter.done < meter.total:
             self._last = time.monotonic()
-            click.echo(meter.line(), err=True)
+            self._say(meter.line())
 
     def judges_done(self, notes: Sequence[str]) -> None:
         """The judges' last lines."""
         for meter in self._judges.values():
-            click.echo(meter.line(), err=True)
+            self._say(meter.line())
         for note in notes:
-            click.echo(f"  note: {note}", err=True)
+            self._say(f"  note: {note}")
 
     def close(self) -> None:
         """Say nothing more."""
@@ -260,6 +261,6 @@ class ClosableProgress(Protocol):
     def close(self) -> None: ...
 
 
-def make_progress() -> ClosableProgress:
-    """Live in a terminal, quiet in a pipe, in a log and in CI."""
-    return LiveProgress() if sys.stderr.isatty() else QuietProgress()
+def make_progress(say: Callable[[str], object] | None = None) -> ClosableProgress:
+    """Live in a terminal, quiet in a pipe, in a log and in CI: then ``say`` takes the lines."""
+    return LiveProgress() if sys.stderr.isatty() else QuietProgress(say)

@@ -8,11 +8,12 @@ harness/collect/tree.py, which knows the libraries.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
-from harness.collect.gate_spec import COSTS, GateSpec, contradictions
+from harness.collect.gate_scales import SCALES, Range, judge_key_fault, limit_fault
+from harness.collect.gate_spec import ASKED, COSTS, GateSpec, contradictions
 from harness.collect.judge_checks import judge_mistakes
 from harness.collect.path_checks import (
     Data,
@@ -201,6 +202,11 @@ def _gates(data: Data) -> Iterator[Mistake]:
     for number, gate in enumerate(gates):
         with contextlib.suppress(ValueError):  # its shape is wrong, which is told elsewhere
             lines[number] = GateSpec.model_validate(gate)
+        keys: Data = gate if isinstance(gate, dict) and number in lines else {}
+        for key in ASKED:
+            if key in keys and keys[key] is None:
+                what = f"'{key}' is empty: give a number, or leave it out"
+                yield Mistake(("gate", number, key), what)
     for number, what in contradictions(lines):
         yield Mistake(("gate", number, "metric"), what)
     names = [
@@ -217,6 +223,20 @@ def _gates(data: Data) -> Iterator[Mistake]:
             near = known_or_near(metric, [*names, *COSTS])
             what = f"the gate's metric '{metric}' is not in 'score'{near}"
             yield Mistake(("gate", number, "metric"), what)
+    yield from _limits(lines, names)
+
+
+def _limits(lines: Mapping[int, GateSpec], names: Collection[str]) -> Iterator[Mistake]:
+    """Limits beyond a metric's scale, and keys about judges where none has judged."""
+    for number, line in lines.items():
+        base = line.metric.partition("[")[0]
+        known = line.is_cost or (base in SCALES and (line.task is not None or base in names))
+        if not known:  # a judge's, whose scale is known where it is read
+            continue
+        scale = Range(0) if line.is_cost else SCALES[base]
+        found = limit_fault(line, scale) or judge_key_fault(line)
+        if found:
+            yield Mistake(("gate", number, found[0]), found[1])
 
 
 def _is_part(metric: str, names: list[str]) -> bool:

@@ -79,7 +79,8 @@ class GateSpec(BaseModel):
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> GateSpec:
-        if not any(key in self.model_fields_set for key in ASKED):
+        given = [key for key in ASKED if key in self.model_fields_set]
+        if all(getattr(self, key) is None for key in given):
             raise ValueError(f"gate on '{self.metric}' asks for nothing: give one of {_or(ASKED)}")
         return self
 
@@ -93,6 +94,8 @@ class GateSpec(BaseModel):
             raise ValueError(f"'{self.metric}' is a cost, which rises: use 'max_ratio' or 'max'")
         if self.is_cost and self.per_class is not None:
             raise ValueError("a cost has no classes: leave 'per_class' out")
+        if self.is_cost and min(self.min or 0.0, self.max or 0.0) < 0:
+            raise ValueError(f"'{self.metric}' is a cost, and no cost lies below 0")
         return self
 
 

@@ -148,8 +148,8 @@ def _other(error: ErrorDetails) -> str:
         return _not_a_url(str(given))
     if kind == "string_pattern_mismatch":
         return (
-            f"must begin with a letter or digit and consist of letters, digits, '.', '_' and '-', "
-            f"not {_given(given)}"
+            "must begin with a letter (a-z, A-Z) or digit and consist of such letters, digits, "
+            f"'.', '_' and '-', not {_given(given)}"
         )
     if kind == "string_too_long":
         return f"must have at most {error['ctx']['max_length']} characters"

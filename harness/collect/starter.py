@@ -41,7 +41,7 @@ score:
   - includes
   - rouge_l
   # - {metric: regex, pattern: "[A-Z][a-z]+"}
-# gate:                         # what a tuned model must keep to
+# gate:                         # what `harness gate` holds a candidate to
 #   - {metric: includes, max_drop: 0.05}
 """
 
@@ -145,8 +145,8 @@ def starter_files(kind: str, name: str) -> dict[Path, str]:
     """
     if not NAME.fullmatch(name):
         raise SelectionError(
-            f"'{name}' cannot be a name: it begins with a letter or digit and consists of "
-            "letters, digits, '.', '_' and '-' (at most 80)"
+            f"'{name}' cannot be a name: it begins with a letter (a-z, A-Z) or digit and consists "
+            "of such letters, digits, '.', '_' and '-' (at most 80)"
         )
     if kind == "judge" and (what := name_fault(name)):
         raise SelectionError(what)

@@ -36,6 +36,7 @@ from harness.finetune.evaluations import Evaluations, Question
 from harness.judges.judge import Judge
 from harness.judges.prices import PriceTable
 from harness.records import Completion, Verdict
+from harness.results.baseline import find_references
 from harness.results.pairs import Side
 from harness.results.store import read_run, write_run
 from harness.runner.generate import Memory
@@ -48,7 +49,25 @@ if TYPE_CHECKING:
 
 
 class EvalCallback(TrainerCallback):  # type: ignore[misc]
-    """Evaluates the model in training whenever it is saved, in memory, and marks the best.
+    r"""Evaluates the model in training whenever it is saved, in memory, and marks the best.
+
+    Example
+    -------
+    In a script of your own, in a project that has `tasks/` (or with ``project=``)::
+
+        from transformers import Trainer, TrainingArguments
+        from harness.finetune import EvalCallback
+
+        evaluate = EvalCallback("my_task", metric="exact_match", limit=200, stop=True)
+        trainer = Trainer(
+            model=model,
+            args=TrainingArguments("out", save_strategy="steps", save_steps=100),
+            train_dataset=rows,
+            processing_class=tokenizer,
+            callbacks=[evaluate],
+        )
+        trainer.train()
+        print(*evaluate.evaluations.lines(), sep="\n")
 
     Parameters
     ----------
@@ -67,9 +86,9 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]
     trainer sets them itself (``metric_for_best_model``, ``load_best_model_at_end``). The training
     is the same with it and without: random numbers, modes and weights are put back.
 
-    Raises HarnessError: at once for tasks and metrics that do not exist, at the training's begin
-    for more than one process, a trainer without a tokenizer, or a base that cannot be evaluated.
-    Later, an evaluation that fails is noted and the training goes on.
+    Raises HarnessError: at once for tasks, metrics and baselines that do not exist, at the
+    training's begin for more than one process, a trainer without a tokenizer, or a base that
+    cannot be evaluated. Later, an evaluation that fails is noted and the training goes on.
     """
 
     def __init__(
@@ -90,6 +109,7 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]
         self.question = Question(
             here, _tasks(words, metric or "", here), metric or "", named, limit
         )
+        find_references(here.root, self.question.runs, named).check()
         self.stop = stop
         self.evaluations: Evaluations | None = None
         self._asker: _Asker | None = None

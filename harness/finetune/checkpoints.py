@@ -127,14 +127,23 @@ def _damage(folder: Path) -> str:
         return f"it has no {CONFIG}"
     try:
         read_header(folder / WEIGHTS)
-        config = json.loads((folder / CONFIG).read_text("utf-8"))
-        return "" if isinstance(config, dict) else f"{CONFIG} is damaged"
+        return _fault(json.loads((folder / CONFIG).read_text("utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         return f"it cannot be read ({error})"
     except json.JSONDecodeError:
         return f"{CONFIG} is damaged"
     except ValueError as error:
         return f"{WEIGHTS} is damaged ({error})"
+
+
+def _fault(config: object) -> str:
+    """What is wrong with what an adapter says of itself; empty if it is a LoRA's."""
+    if not isinstance(config, dict):
+        return f"{CONFIG} is damaged"
+    kind = config.get("peft_type")
+    if not kind:
+        return f"{CONFIG} is damaged: it has no 'peft_type'"
+    return "" if kind == "LORA" else f"it holds an adapter of type {kind}, not a LoRA"
 
 
 # --------------------------------------------------------------------------- where they come from

@@ -15,7 +15,14 @@ from harness.collect.library import Project
 from harness.collect.specs import TaskSpec
 from harness.errors import HarnessError, StoreError, shown
 from harness.results.baseline import find_references
-from harness.results.checkpoint_report import Measure, Point, best_of, choose_measure, point_of
+from harness.results.checkpoint_report import (
+    Measure,
+    Point,
+    all_alike,
+    best_of,
+    choose_measure,
+    point_of,
+)
 from harness.results.evidence import Evidence
 from harness.results.gate import GateQuestion, evidence_of, rule
 from harness.results.gate_report import ruling_line
@@ -114,8 +121,11 @@ class Evaluations:
     @property
     def best(self) -> Point | None:
         """The best step after the first, of equals the earliest."""
-        points = [self.point(step) for step in sorted(self.runs) if step > 0]
-        return best_of(points, self.measure is None or self.measure.higher_is_better)
+        return best_of(self._points, self.measure is None or self.measure.higher_is_better)
+
+    @property
+    def _points(self) -> list[Point]:
+        return [self.point(step) for step in sorted(self.runs) if step > 0]
 
     def lines(self) -> list[str]:
         """What is to be said at the end of a training."""
@@ -123,7 +133,10 @@ class Evaluations:
         best, measure = self.best, self.measure
         if best is not None and measure is not None:
             name = f"{measure.metric.partition('[')[0]} of {measure.task}"
-            told.append(f"checkpoint-{best.step} is the best by {name}: {number(best.value)}")
+            if all_alike(self._points):
+                told.append(f"no checkpoint is the best by {name}: all have {number(best.value)}")
+            else:
+                told.append(f"checkpoint-{best.step} is the best by {name}: {number(best.value)}")
         if self.stopped is not None:
             told.append(f"the training was ended at step {self.stopped}: a gate failed")
         return told

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.errors import StoreError, shown
 from harness.results.arrays import numbers_of, places_of, values_of
 from harness.results.manifest import CellRecord
 from harness.results.metrics import STATUS, SampleScores, ScoreArrays, averaged
@@ -38,7 +39,8 @@ def read_scores(
     run: RunReader, cell: CellRecord, infos: Sequence[ScorerInfo]
 ) -> dict[str, SampleScores]:
     """The scores of these scorers on a cell, samples in the order of their ids: results must not
-    depend on the order in which a run was stored. Raises StoreError as ``RunReader.table`` does."""
+    depend on the order in which a run was stored. Raises StoreError as ``RunReader.table`` does,
+    and if a corpus metric has no statistics."""
     import numpy as np
 
     detailed = any(info.aggregate != "mean" for info in infos)
@@ -57,6 +59,9 @@ def read_scores(
         detail = np.zeros((len(at), 0))
         if info.aggregate != "mean":
             detail = _rows(table.column("detail").take(places_of(at)))
+            if not _fits(info, detail) and bool((status[at] == STATUS["ok"]).any()):
+                what = f"scores of {info.name} hold no statistics of {info.aggregate}"
+                raise StoreError(f"{shown(run.path)}: is damaged: {what}")
         rows = ScoreArrays(ids, place, value[at], control[at], detail, status[at])
         found[info.name] = averaged(rows)
     return found
@@ -157,14 +162,24 @@ def _floats(column: pa.ChunkedArray) -> Floats:
     return numbers_of(column)
 
 
+def _fits(info: ScorerInfo, detail: Floats) -> bool:
+    """Whether rows have the length that ``harness.results.corpus`` tells of."""
+    width = int(detail.shape[1])
+    if info.aggregate == "chrf":
+        return width > 0 and width % 3 == 0
+    return width == (10 if info.aggregate == "bleu" else 2)
+
+
 def _rows(column: pa.ChunkedArray) -> Floats:
     """Lists of one length as the rows of a matrix; an empty list, of a sample that failed, is a
-    row of zeros."""
+    row of zeros. Lists of several lengths are no matrix: it has no columns."""
     import numpy as np
     import pyarrow.compute as pc
 
     sizes = np.nan_to_num(numbers_of(pc.list_value_length(column))).astype(np.intp)
     width = int(sizes.max(initial=0))
+    if ((sizes != 0) & (sizes != width)).any():
+        width = 0
     found = np.zeros((len(sizes), width))
     if width:
         found[sizes > 0] = numbers_of(pc.list_flatten(column)).reshape(-1, width)

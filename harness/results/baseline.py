@@ -1,7 +1,8 @@
 """Baselines: small runs that are committed, one folder for one task of one model.
 
 A baseline has the shape of a run (`harness show` and `harness compare` read it), and little text.
-What it is made of is the run's: the same run makes the same bytes.
+What it is made of is the run's: the same run, kept with the same texts and columns, makes the same
+bytes.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ def write_baseline(
     ``answers`` keeps the texts of inputs and answers; ``columns`` names, by task, the columns of
     the data that gates go by. All folders are written before the first takes its place; each
     appears whole or not at all. A baseline of another model or of other data gives way only if
-    ``replace``. Raises StoreError for that, for a folder that is no baseline, for a damaged run
-    and for a disk that refuses; SelectionError for an unknown task.
+    ``replace``. Raises StoreError for that, for a folder that is no baseline or read-only, for a
+    damaged run and for a disk that refuses; SelectionError for an unknown task.
     """
     wanted = tasks_of(side, tasks)
     if side.run.manifest.kind == "baseline":
@@ -106,9 +107,11 @@ def write_baseline(
                 draft = root / f"{TEMPORARY}{task}-{os.getpid()}"
                 drafts.append((draft, root / task))
                 _write(draft, side, task, Kept(answers, (columns or {}).get(task, ())))
-            for draft, place in drafts:
-                if not _same(draft, place):
-                    put_folder(draft, place)
+            new = [(draft, place) for draft, place in drafts if not _same(draft, place)]
+            for _, place in new:
+                _check_writable(place)
+            for draft, place in new:
+                put_folder(draft, place)
             sync_folder(root)
         finally:
             for draft, _ in drafts:
@@ -134,6 +137,13 @@ def _check_place(place: Path, side: Side, task: str, may_replace: bool) -> None:
     why = _difference(place, side, task)
     if why and not may_replace:
         raise StoreError(f"{shown(place)} {why}: --replace puts {side.name} in its place")
+
+
+def _check_writable(place: Path) -> None:
+    """What is read-only could be set aside but not removed, and would be committed."""
+    effective = os.access in os.supports_effective_ids
+    if place.exists() and not os.access(place, os.W_OK, effective_ids=effective):
+        raise StoreError(f"{shown(place)} is read-only: it is not replaced")
 
 
 def _difference(place: Path, side: Side, task: str) -> str:

@@ -138,7 +138,8 @@ def baseline_list(sides: Sequence[Side], damaged: Sequence[str] = ()) -> Report:
             [origin.task, origin.model, origin.run, date, revision, samples, found["texts"]]
         )
     records = [dict(zip(columns, row, strict=True)) for row in rows]
-    table = Table(f"{len(rows)} baselines", columns, rows, "lllllrl")
+    count = "1 baseline" if len(rows) == 1 else f"{len(rows)} baselines"
+    table = Table(count, columns, rows, "lllllrl")
     return Report([table], {"baselines": records}, damaged)
 
 

@@ -63,6 +63,11 @@ class CheckpointReport:
         return best_of(self.points, self.measure.higher_is_better)
 
     @property
+    def alike(self) -> bool:
+        """Whether there are several with a value, and all have the same: then none is best."""
+        return all_alike(self.points)
+
+    @property
     def first_failed(self) -> Point | None:
         """The first that is shown to be worse than allowed."""
         return next((point for point in self.points if point.outcome == "FAIL"), None)
@@ -136,6 +141,12 @@ def best_of(points: Iterable[Point], higher_is_better: bool) -> Point | None:
     return best
 
 
+def all_alike(points: Iterable[Point]) -> bool:
+    """Whether several points have a value, and all of them the same."""
+    values = [point.value for point in points if point.value is not None]
+    return len(values) > 1 and len(set(values)) == 1
+
+
 # --------------------------------------------------------------------------- for people
 
 
@@ -152,7 +163,10 @@ def checkpoint_lines(report: CheckpointReport) -> list[str]:
 
 
 def closing(report: CheckpointReport) -> list[str]:
-    """The last lines: the first that fails, the best that passes, and the best with its gate."""
+    """The last lines: the first that fails, the best that passes, and the best with its gate.
+
+    If all have the same value, the gate's word is on the earliest.
+    """
     best, failed = report.best, report.first_failed
     lines = [f"first to fail: {failed.model}"] if failed else []
     if best is None:
@@ -168,6 +182,9 @@ def closing(report: CheckpointReport) -> list[str]:
             value = f"{report.measure.metric} {number(other.value)}"
             lines.append(f"best that passes: {other.model} ({value})")
     value = f"{report.measure.metric} {number(best.value)}"
+    if report.alike:
+        count = sum(point.value is not None for point in report.points)
+        return [*lines, f"gate: {word} (none is best, all {count} have {value}: {best.model})"]
     return [*lines, f"gate: {word} (best: {best.model}, {value})"]
 
 
@@ -185,7 +202,7 @@ def _table(report: CheckpointReport) -> Table:
     for point in [report.base, *report.points] if report.base else report.points:
         if point is None:
             continue
-        marks = ["best"] if point == best else []
+        marks = ["best"] if point == best and not report.alike else []
         marks += ["first to fail"] if point == failed else []
         bounds = interval(Interval(point.low, point.high, ""))
         outcome = point.outcome or ""
@@ -208,6 +225,7 @@ def checkpoint_json(report: CheckpointReport) -> str:
         "exit_code": int(report.exit_code),
         "measure": asdict(report.measure),
         "best": best.model if best else None,
+        "all_alike": report.alike,
         "first_failed": failed.model if failed else None,
         "base": asdict(report.base) if report.base else None,
         "checkpoints": [asdict(point) for point in report.points],

@@ -21,6 +21,7 @@ from harness.results.render import (
     number,
     wrap_name,
 )
+from harness.results.stats import Interval
 
 COLUMNS = ("metric", "A", "B", "B - A", "content", "verdict W/T/L")
 WIDEST = 120
@@ -51,18 +52,23 @@ def comparison_report(
     for row in rows:
         groups.setdefault((row.a.name, row.b.name, row.task, row.variant), []).append(row)
     tables: list[Table] = []
+    papers: list[Table] = []
     last: list[str] = []
     for group in groups.values():
         sides = _sides(group[0])
-        tables.append(_table(group, [] if sides == last else sides, min(columns, WIDEST)))
+        lead = [] if sides == last else sides
+        tables.append(_table(group, lead, min(columns, WIDEST)))
+        papers.append(_paper(group, lead))
         last = sides
-    tables += preference_tables(preferred)
+    said = preference_tables(preferred)
+    tables, papers = [*tables, *said], [*papers, *said]
     footnotes = [*(_legend(rows) if rows else []), *([LEGEND] if preferred else []), *notes]
     if not tables:
         footnotes.append("no metric has a value on both sides: there is nothing to compare")
     records: dict[str, list[Record]] = {"comparisons": [comparison_record(row) for row in rows]}
     pairs = {"preferences": [preference_record(row) for row in preferred]} if preferred else {}
-    return Report(tables, {**records, **pairs} if rows else {**pairs, **records}, footnotes)
+    named = {**records, **pairs} if rows else {**pairs, **records}
+    return Report(tables, named, footnotes, papers)
 
 
 def _sides(row: Comparison) -> list[str]:
@@ -70,12 +76,42 @@ def _sides(row: Comparison) -> list[str]:
 
 
 def _table(rows: Sequence[Comparison], lead: Sequence[str], columns: int) -> Table:
-    task = f"{rows[0].task} [{rows[0].variant}]" if rows[0].variant else rows[0].task
     numbers = [_cells(row) for row in rows]
     space = max(columns_left([["", *cells] for cells in numbers], COLUMNS, 0, columns), 0)
     names = [_name(row, max(space, SHORTEST_NAME)) for row in rows]
     cells = [[name, *rest] for name, rest in zip(names, numbers, strict=True)]
-    return Table(task, COLUMNS, cells, "lrrrrl", lead=lead)
+    return Table(_title(rows[0]), COLUMNS, cells, "lrrrrl", lead=lead)
+
+
+def _title(row: Comparison) -> str:
+    return f"{row.task} [{row.variant}]" if row.variant else row.task
+
+
+def _paper(rows: Sequence[Comparison], lead: Sequence[str]) -> Table:
+    """What a paper shows, each in a column of its own; the rest is in csv and json."""
+    kinds = {row.effect.kind for row in rows if row.effect_size is not None}
+    kind = kinds.pop() if len(kinds) == 1 else ""
+    found = []
+    for row in rows:
+        side = "" if row.neutral or row.higher_is_better else " (lower is better)"
+        cells = [f"{row.metric}{side}", str(row.n)]
+        cells += [_with_interval(one.value, one.interval) for one in (row.before, row.after)]
+        cells.append(_difference(row.difference).replace("\n", " "))
+        cells.append(p_value(row.p_holm)[1:].lstrip("=") if row.n else "-")
+        size = row.effect_size
+        words = "-" if size is None else _two_digits(size)
+        cells.append(words if kind or size is None else f"{words} ({row.effect.kind})")
+        found.append(cells)
+    columns = ["metric", "n", "A", "B", "B - A", "p", kind or "effect"]
+    if any(row.content for row in rows):
+        columns.append("content")
+        for row, cells in zip(rows, found, strict=True):
+            cells.append(_difference(row.content).replace("\n", " ") if row.content else "-")
+    return Table(_title(rows[0]), columns, found, "l" + "r" * (len(columns) - 1), lead=lead)
+
+
+def _with_interval(value: float | None, around: Interval) -> str:
+    return f"{number(value)} {interval(around)}" if around.known else number(value)
 
 
 def _name(row: Comparison, columns: int) -> str:

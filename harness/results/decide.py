@@ -5,10 +5,13 @@ The rules and why they are so: docs/adr/0005-three-valued-gate.md.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from harness.results import power
 from harness.results.evidence import Evidence
+from harness.results.limits import Bounds
+from harness.results.onesided import OneSided
 from harness.results.render import number
 from harness.results.rulings import ALPHA, Outcome, Ruling
 
@@ -18,6 +21,8 @@ def decide(found: Evidence, p_holm: float | None) -> Ruling:
     ruling = _draft(found, p_holm)
     if found.error:
         return replace(ruling, outcome="ERROR", reason=found.error)
+    if math.isnan(found.before or 0.0) or math.isnan(found.after or 0.0):
+        return replace(ruling, outcome="ERROR", reason=f"{ruling.metric} is not a number")
     if found.said:
         return replace(ruling, outcome="PASS", reason=found.said)
     if found.demand.key == "max_drop":
@@ -30,7 +35,7 @@ def _draft(found: Evidence, p_holm: float | None) -> Ruling:
     line = spec.words if demand.key == "limits" else f"{demand.key} {demand.limit:g}"
     if spec.rule == "point" and demand.key != "limits":
         line += ", rule: point"
-    both = found.before is not None and found.after is not None
+    both = math.isfinite(_or_nan(found.before)) and math.isfinite(_or_nan(found.after))
     return Ruling(
         task=demand.task,
         variant=demand.variant,
@@ -64,21 +69,32 @@ def _drop(found: Evidence, ruling: Ruling) -> Ruling:
     ruling = replace(ruling, low=low, high=high, method=drop.method)
     change = f"{number(ruling.before)} -> {number(ruling.after)}"
     if found.identical:
-        return _with(ruling, "PASS", f"{change}: every answer is the baseline's own")
-    change += f" ({number(ruling.difference, sign=True)})"
+        return _with(ruling, "PASS", f"{change}: {found.identical}")
+    if ruling.difference is not None:
+        change += f" ({number(ruling.difference, sign=True)})"
     if found.demand.spec.rule == "point":
-        kept = drop.value >= -margin
+        kept = _reaches(drop.value, -margin, found)
         word = "is" if kept else "is not"
         said = f"{change} {word} within {margin:g}, chance not considered"
         return _with(ruling, "PASS" if kept else "FAIL", said)
     sure = _sure(ruling)
     if drop.low is not None and drop.low > -margin:
         return _with(ruling, "PASS", f"{change}, {sure}: a drop of {margin:g} is ruled out")
-    # the same difference in every pair has bounds for what was not seen, and is still no chance
-    below = drop.high is None or drop.high < 0 or drop.spread == 0
-    if _shown(ruling.p_holm) and drop.value < 0 and below:
+    if _shown(ruling.p_holm) and _lies_below(drop, found):
         return _with(ruling, "FAIL", f"{change}, {sure}: it is worse ({_p(ruling.p_holm)})")
     return _undecided(found, ruling, f"{change}, {sure}")
+
+
+def _lies_below(drop: OneSided, found: Evidence) -> bool:
+    """Whether the bound says as the p value does that the candidate is worse.
+
+    The same difference in every pair has none but for what was not seen, and is still no chance:
+    there what was seen must exceed the margin.
+    """
+    if drop.high is not None and drop.high < 0:
+        return True
+    exceeds = not _reaches(drop.value, -found.demand.limit, found)
+    return exceeds and (drop.high is None or drop.spread == 0)
 
 
 def _undecided(found: Evidence, ruling: Ruling, said: str) -> Ruling:
@@ -89,8 +105,10 @@ def _undecided(found: Evidence, ruling: Ruling, said: str) -> Ruling:
     if margin == 0:
         return _with(ruling, "INCONCLUSIVE", f"{said}; max_drop 0 asks for a proven gain")
     needed = None
-    if drop.spread:
-        needed = power.required_n(drop.spread, margin)
+    if drop.discordant is not None:  # yes and no: of a few pairs one may not trust that none differ
+        needed = power.required_n_pairs((drop.discordant + 2) / (drop.n + 2), margin)
+    elif drop.spread:
+        needed = power.required_n(drop.spread, margin, reach=drop.reach or 0.0)
     elif drop.spread == 0 and found.span:  # other answers with the very same scores
         needed = power.required_n_identical(margin, found.span)
     return _with_needed(found, ruling, said, needed, drop.clusters)
@@ -114,13 +132,15 @@ def _with_needed(
 def _ratio(found: Evidence, ruling: Ruling) -> Ruling:
     """A cost: PASS if it surely keeps to the limit, FAIL if it surely does not."""
     limit, ratio = found.demand.limit, found.ratio
+    if math.isinf(found.before or 0.0) or math.isinf(found.after or 0.0):
+        return _with(ruling, "ERROR", f"{ruling.metric} is infinite: there is no ratio")
     change = f"{number(ruling.before)} -> {number(ruling.after)}"
     seen = (ruling.after or 0.0) / ruling.before if ruling.before else None
     if seen is None:
         return _with(ruling, "INCONCLUSIVE", f"{change}: the baseline's is zero, there is no ratio")
     change += f" ({seen:.2f} x)"
     if ratio is None or found.demand.spec.rule == "point":
-        kept = seen <= limit
+        kept = _reaches(-seen, -limit, found)
         said = f"{change} {'keeps to' if kept else 'exceeds'} {limit:g} x, chance not considered"
         return _with(ruling, "PASS" if kept else "FAIL", said)
     # without bounds, every resample has this very ratio
@@ -146,7 +166,10 @@ def _limit(found: Evidence, ruling: Ruling) -> Ruling:
     value, limit = ruling.after, demand.limit
     floor = demand.key == "min"
     assert value is not None
-    kept = value >= limit if floor else value <= limit
+    kept = _reaches(value, limit, found) if floor else _reaches(-value, -limit, found)
+    if math.isinf(value):  # one answer is enough, and no other makes up for it
+        word = "within" if kept else "beyond"
+        return _with(ruling, "PASS" if kept else "FAIL", f"{number(value)} lies {word} {limit:g}")
     if bounds is None or demand.spec.rule == "point":
         word = ("reaches" if floor else "keeps to") if kept else ("misses" if floor else "exceeds")
         said = f"{number(value)} {word} {limit:g}, chance not considered"
@@ -159,14 +182,35 @@ def _limit(found: Evidence, ruling: Ruling) -> Ruling:
     if far is not None and (far < limit if floor else far > limit) and _shown(ruling.p_holm):
         return _with(ruling, "FAIL", f"{number(value)}, {sure} ({_p(ruling.p_holm)})")
     said = f"{number(value)}, {sure}: {'below' if floor else 'above'} {limit:g} is not ruled out"
-    needed = power.required_n(bounds.spread, abs(value - limit)) if bounds.spread else None
+    needed = _limit_needs(bounds, value, limit)
     units = found.units
     if needed is not None and needed <= units:  # the limit lies within chance of the mean
         needed = None
     return _with_needed(found, ruling, said, needed, units)
 
 
+def _limit_needs(bounds: Bounds, value: float, limit: float) -> int | None:
+    """Units that would show that a mean as it is lies on its side of the limit."""
+    margin = abs(value - limit)
+    if bounds.share:
+        return power.required_n_share(value, limit)
+    if bounds.spread:
+        return power.required_n(bounds.spread, margin, reach=bounds.reach or 0.0)
+    return power.required_n_identical(margin, bounds.reach) if bounds.reach else None
+
+
+def _reaches(value: float, limit: float, found: Evidence) -> bool:
+    """Whether a value is at least the limit, but for what rounding does to it."""
+    sizes = (1.0, limit, found.before or 0.0, found.after or 0.0)
+    scale = max(abs(size) for size in sizes if math.isfinite(size))
+    return value >= limit - 1e-12 * scale
+
+
 # --------------------------------------------------------------------------- words
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _sure(ruling: Ruling) -> str:

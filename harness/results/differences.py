@@ -51,6 +51,7 @@ __all__ = [
     "sign_flip_method",
     "sign_flip_p",
     "tango",
+    "tango_score",
     "without_rounding",
 ]
 
@@ -143,7 +144,7 @@ def tango(wins: int, losses: int, n: int, level: float = LEVEL) -> Interval:
     def end(target: float, low: float, high: float) -> float:
         for _ in range(60):
             middle = (low + high) / 2
-            if _tango_score(wins, losses, n, middle) > target:
+            if tango_score(wins, losses, n, middle) > target:
                 low = middle
             else:
                 high = middle
@@ -207,7 +208,7 @@ def difference_interval(d: Floats, groups: Ints | None, level: float) -> Interva
     return interval(d) if up[first[0]] > down[first[0]] else -interval(-d)
 
 
-def _tango_score(wins: int, losses: int, n: int, delta: float) -> float:
+def tango_score(wins: int, losses: int, n: int, delta: float) -> float:
     """Tango's statistic for the hypothesis that the true difference is ``delta``."""
     a = 2.0 * n
     b = -wins - losses + (2 * n - wins + losses) * delta

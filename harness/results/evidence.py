@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from harness.collect.gate_spec import GateSpec
@@ -19,6 +20,7 @@ from harness.results.onesided import (
 )
 from harness.results.pairs import Metric
 from harness.results.run import ScorerInfo
+from harness.results.stats import TOO_LARGE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +66,8 @@ class Evidence:
     before: float | None = None
     after: float | None = None
     upwards: bool = True
-    identical: bool = False
+    identical: str = ""
+    """Why nothing needs to be estimated, as ``same_answers`` says it; empty if something does."""
     drop: OneSided | None = None
     bounds: Bounds | None = None
     ratio: OneSided | None = None
@@ -73,12 +76,16 @@ class Evidence:
     worst: tuple[str, ...] = ()
     said: str = ""
     """What there is to say of a demand about limits that are kept."""
+    remark: str = ""
+    """What there is to say beside a decision: that not all samples stand in it."""
 
     @property
     def p(self) -> float | None:
         """The p value that can fail the candidate; None if chance plays no part."""
         if self.error or self.demand.spec.rule == "point":
             return None
+        if self.after is not None and math.isinf(self.after) and self.bounds is not None:
+            return None  # no other samples would make up for it
         if self.drop is not None:
             return None if self.identical else self.drop.p_worse
         if self.ratio is not None:
@@ -92,23 +99,26 @@ class Evidence:
 class Trial:
     """A demand before its data: the metric on both sides, and the samples ``at`` that count.
 
-    ``same`` says that every answer is the baseline's own. What needs no data of samples, or has
-    none, is ``settled``.
+    ``same`` says that nothing needs to be estimated, and why; ``remark`` goes into the evidence.
+    What needs no data of samples, or has none, is ``settled``.
     """
 
     demand: Demand
     metric: Metric | None = None
     at: Sequence[int] = ()
-    same: bool = False
+    same: str = ""
     settled: Evidence | None = None
+    remark: str = ""
 
     def weigh(self) -> Evidence:
         """The evidence."""
         if self.settled is not None or self.metric is None:
             return self.settled or Evidence(self.demand, error="there are no data")
         if self.demand.key == "max_drop":
-            return drop_evidence(self.demand, self.metric, self.at, self.same)
-        return floor_evidence(self.demand, self.metric, self.at)
+            found = drop_evidence(self.demand, self.metric, self.at, self.same)
+        else:
+            found = floor_evidence(self.demand, self.metric, self.at)
+        return replace(found, remark=self.remark)
 
 
 def settled(demand: Demand, *, error: str = "", said: str = "") -> Trial:
@@ -116,13 +126,16 @@ def settled(demand: Demand, *, error: str = "", said: str = "") -> Trial:
     return Trial(demand, settled=Evidence(demand, error=error, said=said))
 
 
-def drop_evidence(demand: Demand, metric: Metric, at: Sequence[int], same: bool) -> Evidence:
+def drop_evidence(demand: Demand, metric: Metric, at: Sequence[int], same: str) -> Evidence:
     """The candidate (b) against the baseline (a) on the samples ``at`` that both have scores of.
 
-    ``same`` says that every answer is the baseline's own.
+    ``same`` as of a Trial. A baseline without a finite mean decides nothing.
     """
     info, upwards = metric.info, metric.info.higher_is_better
     a, b = metric.a.take(at), metric.b.take(at)
+    before, after = _mean(a, info), _mean(b, info)
+    if before is not None and not math.isfinite(before):
+        return Evidence(demand, error=f"the baseline's {info.name} is {before}: no drop from there")
     groups = [metric.clusters[i] for i in at]
     if info.aggregate == "mean":
         left, right = (a.value, b.value) if upwards else (-a.value, -b.value)
@@ -134,12 +147,14 @@ def drop_evidence(demand: Demand, metric: Metric, at: Sequence[int], same: bool)
     else:
         aggregate = aggregate_of(info.aggregate)
         found = corpus(a.detail, b.detail, aggregate, groups, upwards=upwards)
+    if found.method == TOO_LARGE:
+        return Evidence(demand, error=f"{info.name}: {TOO_LARGE}")
     return Evidence(
         demand,
         n=len(at),
         units=found.clusters,
-        before=_mean(a, info),
-        after=_mean(b, info),
+        before=before,
+        after=after,
         upwards=upwards,
         identical=same,
         drop=found,
@@ -159,6 +174,8 @@ def floor_evidence(demand: Demand, metric: Metric, at: Sequence[int]) -> Evidenc
         found = mean_bounds(b.value, limits, groups, numeric=numeric, span=span)
     else:
         found = corpus_bounds(b.detail, aggregate_of(info.aggregate), limits, groups)
+    if found.method == TOO_LARGE and not math.isinf(value or 0.0):
+        return Evidence(demand, error=f"{info.name}: {TOO_LARGE}")
     return Evidence(
         demand,
         n=len(at),
@@ -182,9 +199,13 @@ def ratio_evidence(
     scaled = a * demand.limit
     if quantile is None:
         found = ratio_of_means(scaled, b, clusters)
-        before, after = float(a.mean()), float(b.mean())
     else:
         found = ratio_of_quantiles(scaled, b, quantile)
+    if found.method == TOO_LARGE:
+        return Evidence(demand, error=f"{demand.spec.metric}: {TOO_LARGE}")
+    if quantile is None:
+        before, after = mean_of(a), mean_of(b)
+    else:
         before, after = (float(np.quantile(x, quantile)) for x in (a, b))
     return Evidence(demand, n=len(a), before=before, after=after, upwards=False, ratio=found)
 
@@ -200,9 +221,22 @@ def worst_samples(metric: Metric, at: Sequence[int]) -> tuple[str, ...]:
     return tuple(metric.ids[int(places[i])] for i in order if lost[i] > 0)
 
 
+def mean_of(values: Floats) -> float:
+    """The mean, so exact that three times 0.7 has a mean of 0.7."""
+    import numpy as np
+
+    if not np.isfinite(values).all():
+        with np.errstate(invalid="ignore"):
+            return float(values.mean())
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(values / len(values))
+
+
 def _mean(scores: SampleScores, info: ScorerInfo) -> float | None:
     if not len(scores.ids):
         return None
     if info.aggregate == "mean":
-        return float(scores.value.mean())
+        return mean_of(scores.value)
     return float(aggregate_of(info.aggregate)(scores.detail.sum(axis=0, keepdims=True))[0])

@@ -5,27 +5,48 @@ lines of the gate -> demands -> evidence (numbers) -> Holm over all that can fai
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from harness.collect.gate_spec import GateSpec
 from harness.collect.suggest import known_or_near
 from harness.errors import SelectionError, StoreError
-from harness.results.classes import classes_of
-from harness.results.costs import cost_evidence
+from harness.results.asked import asked_differently, seeds_differ
+from harness.results.classes import NONE, classes_of
+from harness.results.costs import cost_evidence, failures, ratio_to_baseline
 from harness.results.decide import decide
 from harness.results.evidence import Demand, Evidence, Key, Trial, settled
 from harness.results.identical import same_answers
 from harness.results.manifest import CellRecord
+from harness.results.mismatch import SAMPLES_DIFFER, Stored, mismatches
 from harness.results.multiple import holm
 from harness.results.pairs import CellPair, CompareOptions, Metric, Side, pair_cells
-from harness.results.preconditions import Trust, check
+from harness.results.preconditions import (
+    Trust,
+    check,
+    check_baseline,
+    check_meaning,
+    check_pairs,
+    hidden_failures,
+)
 from harness.results.rulings import GateResult, Ruling
+from harness.results.run import ScorerInfo
+from harness.results.store import RunReader
 
 KEYS: tuple[Key, ...] = ("max_drop", "min", "max", "max_ratio")
+RELATIVE: tuple[Key, ...] = ("max_drop", "max_ratio")
 Pairs = dict[tuple[str, bool], list[CellPair]]
 """What was read of a task already: beside its baseline (True), or the candidate alone."""
+
+
+@dataclass
+class Seen:
+    """What was read for a question, once for all of its lines, and what is to be said of it."""
+
+    pairs: Pairs = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -34,7 +55,8 @@ class GateQuestion:
 
     ``lines`` are the gate lines of each task, ``baselines`` whom each task's numbers are compared
     with, ``trust`` the reasons why a judge must not be believed. ``intersect`` compares what both
-    sides share if their samples differ.
+    sides share if their samples differ. ``partial`` says that some variants were left out on
+    purpose; else one that only the baseline has is an error.
     """
 
     candidate: Side
@@ -42,6 +64,8 @@ class GateQuestion:
     baselines: Mapping[str, Side] = field(default_factory=dict)
     trust: Trust = field(default_factory=dict)
     intersect: bool = False
+    partial: bool = False
+    seen: Seen = field(init=False, repr=False, compare=False, default_factory=Seen)
 
 
 def gate(questions: Sequence[GateQuestion], *, together: bool = False) -> GateResult:
@@ -67,7 +91,14 @@ def rule(family: Sequence[Evidence], unseen: int = 0) -> list[Ruling]:
     """
     known = [one.p for one in family if one.p is not None]
     adjusted = iter(holm([*known, *[1.0] * unseen]))
-    return [decide(one, None if one.p is None else next(adjusted)) for one in family]
+    return [_ruled(one, None if one.p is None else next(adjusted)) for one in family]
+
+
+def _ruled(found: Evidence, p_holm: float | None) -> Ruling:
+    ruling = decide(found, p_holm)
+    if ruling.outcome == "ERROR" or not found.remark:
+        return ruling
+    return replace(ruling, reason=f"{ruling.reason}; {found.remark}")
 
 
 def evidence_of(question: GateQuestion) -> list[Evidence]:
@@ -77,19 +108,18 @@ def evidence_of(question: GateQuestion) -> list[Evidence]:
 
 def trials_of(question: GateQuestion) -> list[Trial]:
     """The demands of a question with the data they are about, in the order of its lines."""
-    read: Pairs = {}
     return [
         one
         for task, lines in question.lines.items()
         for spec in lines
-        for one in _Line(question, task, spec, read).trials()
+        for one in _Line(question, task, spec).trials()
     ]
 
 
 def notes_on(question: GateQuestion) -> list[str]:
-    """What a reader should know beside the rulings."""
+    """What a reader should know beside the rulings, once ``trials_of`` the question were asked."""
     model = question.candidate.model
-    notes = []
+    notes = list(dict.fromkeys(question.seen.notes))
     for task, side in question.baselines.items():
         if side.run.manifest.dirty:
             notes.append(f"{task}: the baseline {side.name} was run with uncommitted changes")
@@ -123,7 +153,6 @@ class _Line:
     question: GateQuestion
     declared: str
     spec: GateSpec
-    read: Pairs
 
     @property
     def task(self) -> str:
@@ -131,24 +160,63 @@ class _Line:
 
     def trials(self) -> Iterator[Trial]:
         """For each cell, each class and each key of the line."""
-        cells = [
-            cell
-            for cell in self.question.candidate.run.manifest.cells
-            if cell.model == self.question.candidate.model and cell.task == self.task
-        ]
+        cells = cells_of(self.question.candidate, self.task)
         if not cells:
             side = self.question.candidate
             where = f"{side.run.run_id} has no cell of {self.task} with {side.model}"
             yield settled(self._demand(None, "limits"), error=f"{where}: run that task, too")
         for cell in cells:
-            yield from self._of_cell(cell)
+            yield from self._of_cost(cell) if self.spec.is_cost else self._of_cell(cell)
+        if cells:
+            yield from self._left_out([cell.variant for cell in cells])
+
+    def _left_out(self, known: Sequence[str]) -> Iterator[Trial]:
+        """Variants that only the baseline has."""
+        relative = [key for key in self._keys if key in RELATIVE]
+        if not relative:
+            return
+        baseline, side = self._sides(relative[0])
+        alone = [c.variant for c in cells_of(baseline, self.task) if c.variant not in known]
+        if alone and (self.question.partial or self.question.intersect):
+            what = f"of the baseline {baseline.name} were not run: {', '.join(alone)}"
+            self.question.seen.notes.append(f"{self.task}: variants {what}")
+            return
+        for variant in alone:
+            where = f"{side.run.run_id} has no variant '{variant}' of {self.task}"
+            demand = replace(self._demand(None, relative[0]), variant=variant)
+            yield settled(demand, error=f"{where}, which the baseline has: run it, too")
+
+    def _of_cost(self, cell: CellRecord) -> Iterator[Trial]:
+        demand, candidate = self._demand(cell, "limits"), self.question.candidate
+        wrong, said = failures(demand, candidate, cell)
+        if wrong or not self._keys:
+            yield settled(demand, error=wrong, said=said)
+            return
+        for key in self._keys:
+            demand = self._demand(cell, key)
+            if key == "max_ratio":
+                found = self._cost_ratio(demand, cell)
+            else:
+                found = cost_evidence(demand, candidate, cell)
+            yield Trial(demand, settled=found)
+
+    def _cost_ratio(self, demand: Demand, cell: CellRecord) -> Evidence:
+        sides = self._sides("max_ratio")
+        baseline, candidate = sides
+        other = next((c for c in cells_of(baseline, self.task) if c.variant == cell.variant), None)
+        if other is None:
+            return Evidence(demand, error=self._no_variant(baseline, cell))
+        stored = ((baseline.run, other), (candidate.run, cell))
+        ids = [dict.fromkeys(_sample_ids(run, one)) for run, one in stored]
+        reasons = mismatches(stored, (), (sorted(ids[0]), sorted(ids[1])))
+        stale = self._stale(stored, reasons)
+        return (
+            Evidence(demand, error=stale)
+            if stale
+            else ratio_to_baseline(demand, sides, (other, cell))
+        )
 
     def _of_cell(self, cell: CellRecord) -> Iterator[Trial]:
-        if self.spec.is_cost:
-            for key in self._keys:
-                demand = self._demand(cell, key)
-                yield Trial(demand, settled=cost_evidence(demand, self._sides(key), cell))
-            return
         self._check_metric(cell)
         demand = self._demand(cell, "limits")
         found = check(demand, self.question.candidate, cell, self.question.trust)
@@ -164,16 +232,34 @@ class _Line:
             yield settled(self._demand(cell, key), error=pair)
             return
         metric = next(one for one in pair.metrics if one.info.name == self._name(cell))
-        if key == "max_drop" and metric.info.neutral:
-            what = f"'{metric.info.name}' has no better side: gate it with 'min' or 'max'"
-            raise SelectionError(f"gate of {self.declared}: {what}")
-        same = key == "max_drop" and same_answers(self._sides(key), pair, metric)
-        for group, at in self._classes(cell, metric):
+        if key == "max_drop":
+            self._check_better(metric.info)
+            wrong = self._holes(pair, metric)
+            if wrong:
+                yield settled(self._demand(cell, key), error=wrong)
+                return
+        same = same_answers(self._sides(key), pair, metric) if key == "max_drop" else ""
+        for group, at, total in self._classes(cell, metric):
             demand = self._demand(cell, key, group)
             if not at:
-                yield settled(demand, error="no sample of this class has a score on both sides")
-            else:
-                yield Trial(demand, metric, at, same)
+                yield settled(demand, error=_nobody(key, group))
+                continue
+            what = "samples paired" if key == "max_drop" else "samples have a score"
+            remark = f"{len(at)} of {total} {what}" if len(at) < total else ""
+            yield Trial(demand, metric, at, same, remark=remark)
+
+    def _holes(self, pair: CellPair, metric: Metric) -> str:
+        """Why too little of both sides can be paired; notes what failures may hide."""
+        demand, sides = self._demand(pair.b, "max_drop"), self._sides("max_drop")
+        wrong = check_baseline(demand, sides[0], pair.a) or check_pairs(demand, sides, pair, metric)
+        said = hidden_failures(demand, sides[1], pair.b, metric.info.span)
+        self.question.seen.notes += [said] if said else []
+        return wrong
+
+    def _check_better(self, info: ScorerInfo) -> None:
+        if info.neutral:
+            what = f"'{info.name}' has no better side: gate it with 'min' or 'max'"
+            raise SelectionError(f"gate of {self.declared}: {what}")
 
     # ----------------------------------------------------------------- whom and what
 
@@ -184,7 +270,7 @@ class _Line:
     def _sides(self, key: Key) -> tuple[Side, Side]:
         """Baseline and candidate; an absolute demand compares the candidate with nobody."""
         candidate = self.question.candidate
-        if key not in ("max_drop", "max_ratio"):
+        if key not in RELATIVE:
             return candidate, candidate
         baseline = self.question.baselines.get(self.task)
         if baseline is None:
@@ -197,25 +283,46 @@ class _Line:
     def _pair(self, cell: CellRecord, *, relative: bool) -> CellPair | str:
         """Both sides' scores of the cell, or why they cannot be compared."""
         a, b = self._sides("max_drop" if relative else "min")
-        if (self.task, relative) not in self.read:
+        known = self.question.seen.pairs
+        if (self.task, relative) not in known:
             options = CompareOptions(tasks=(self.task,), criteria=True, collect_reasons=True)
-            self.read[self.task, relative] = pair_cells(a, b, options)
-        pairs = self.read[self.task, relative]
+            known[self.task, relative] = pair_cells(a, b, options)
+        pairs = known[self.task, relative]
         pair = next((one for one in pairs if one.b.variant == cell.variant), None)
         if pair is None:
-            return f"the baseline {a.name} has no variant '{cell.variant}': set it again"
-        reasons = [
-            reason
-            for reason in pair.reasons
-            if not (self.question.intersect and reason.startswith("samples differ"))
-        ]
-        if reasons:
-            return f"the baseline {a.name} is stale ({'; '.join(reasons)}): set it again"
+            return self._no_variant(a, cell)
+        stale = self._stale(((a.run, pair.a), (b.run, pair.b)), pair.reasons)
+        if stale:
+            return stale
         if not any(one.info.name == self._name(cell) for one in pair.metrics):
             return f"the baseline {a.name} has no {self.spec.metric}: set it again"
         if not pair.metrics[0].ids:
             raise StoreError(f"{self.task}: {a.name} and {b.name} have no sample in common")
         return pair
+
+    def _stale(self, stored: tuple[Stored, Stored], reasons: Sequence[str]) -> str:
+        """Why a baseline measures something else; "" if it does not. Notes what is allowed."""
+        baseline = f"{stored[0][0].run_id}:{stored[0][1].model}"
+        cell = stored[1][1]
+        where = f"{cell.task}[{cell.variant}]" if cell.variant else cell.task
+        allowed = [
+            reason
+            for reason in reasons
+            if self.question.intersect and reason.startswith(SAMPLES_DIFFER)
+        ]
+        kept = [one for one in reasons if one not in allowed] + asked_differently(stored)
+        if kept:
+            return f"the baseline {baseline} is stale ({'; '.join(kept)}): set it again"
+        notes = [f"{where}: MISMATCH allowed: {reason}" for reason in allowed]
+        if stored[0][1].task_hash != cell.task_hash:
+            what = "the task differs from the baseline's (prompt or settings)"
+            notes.append(f"{where}: {what} though its version does not")
+        notes += [f"{where}: {said}" for said in [seeds_differ(stored)] if said]
+        self.question.seen.notes += notes
+        return ""
+
+    def _no_variant(self, baseline: Side, cell: CellRecord) -> str:
+        return f"the baseline {baseline.name} has no variant '{cell.variant}': set it again"
 
     def _check_metric(self, cell: CellRecord) -> None:
         names = [info.name for info in cell.scorers]
@@ -224,22 +331,28 @@ class _Line:
             raise SelectionError(
                 f"gate of {self.declared}: {what}{known_or_near(self.spec.metric, names)}"
             )
+        info = next(one for one in cell.scorers if one.name == self._name(cell))
+        wrong = check_meaning(self.spec, info)
+        if wrong:
+            raise SelectionError(f"gate of {self.declared}: {wrong}")
 
     def _name(self, cell: CellRecord) -> str:
         return full_name(self.spec.metric, [info.name for info in cell.scorers])
 
-    def _classes(self, cell: CellRecord, metric: Metric) -> Iterator[tuple[str, list[int]]]:
+    def _classes(self, cell: CellRecord, metric: Metric) -> Iterator[tuple[str, list[int], int]]:
+        """Each class, its samples that can be used, and how many it has; "" without classes."""
         both = (metric.a.ok & metric.b.ok).nonzero()[0].tolist()
         if self.spec.per_class is None:
-            yield "", both
+            yield "", both, len(metric.ids)
             return
         named = classes_of(self.question.candidate, cell, self.spec.per_class)
-        for group in sorted(set(named.values())):
-            yield group, [i for i in both if named.get(metric.ids[i]) == group]
+        total = Counter(named.get(one, NONE) for one in metric.ids)
+        for group in sorted({*named.values(), *total}):
+            yield group, [i for i in both if named.get(metric.ids[i], NONE) == group], total[group]
 
     def _demand(self, cell: CellRecord | None, key: Key, group: str = "") -> Demand:
         limit = getattr(self.spec, key, None)
-        relative = key in ("max_drop", "max_ratio")
+        relative = key in RELATIVE
         baseline = self.question.baselines.get(self.task) if relative else None
         return Demand(
             spec=self.spec,
@@ -253,3 +366,21 @@ class _Line:
             baseline=baseline.name if baseline else "",
             group=group,
         )
+
+
+def cells_of(side: Side, task: str) -> list[CellRecord]:
+    """A side's cells of a task, one for each variant."""
+    cells = side.run.manifest.cells
+    return [cell for cell in cells if (cell.model, cell.task) == (side.model, task)]
+
+
+def _sample_ids(run: RunReader, cell: CellRecord) -> list[str]:
+    found: list[str] = (
+        run.table("completions", ["sample"], {"cell": cell.cell}).column(0).to_pylist()
+    )
+    return found
+
+
+def _nobody(key: Key, group: str) -> str:
+    of = " of this class" if group else ""
+    return f"no sample{of} has a score" + (" on both sides" if key == "max_drop" else "")

@@ -53,7 +53,8 @@ def gate_by_task(side: Side, tasks: Sequence[str], project: Project, compared: C
     """The rulings of `harness gate` on these tasks of a candidate, all of which declare a gate.
 
     Holm's correction runs over all lines of the candidate, as in `harness.results.gate.gate`; but
-    a mistake in one task's gate leaves the others' rulings as they are.
+    a mistake in one task's gate leaves the others' rulings as they are. Some variants may have been
+    left out of the run on purpose.
     """
     found: dict[str, list[Evidence]] = {}
     errors: dict[str, str] = {}
@@ -71,7 +72,7 @@ def gate_by_task(side: Side, tasks: Sequence[str], project: Project, compared: C
 
 
 def _question(side: Side, task: str, project: Project, compared: Compared) -> GateQuestion:
-    (question,) = make_questions([side], project, compared.named, [task])
+    (question,) = make_questions([side], project, compared.named, [task], partial=True)
     names = dict.fromkeys(spec.task or task for spec in question.lines[task])
     known = {name: compared.of(side, name) for name in names}
     return replace(question, baselines={k: one for k, one in known.items() if one is not None})

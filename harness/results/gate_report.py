@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -50,14 +51,19 @@ def sum_line(result: GateResult) -> str:
 
 
 def gate_json(result: GateResult) -> str:
-    """All rulings with all numbers."""
+    """All rulings with all numbers; null for what is no finite number, which JSON has not."""
     body = {
         "verdict": verdict_word(result),
         "exit_code": int(result.exit_code),
-        "rulings": [{**asdict(one), "stops": one.stops} for one in result.rulings],
+        "rulings": [_finite({**asdict(one), "stops": one.stops}) for one in result.rulings],
         "notes": list(result.notes),
     }
-    return json.dumps(body, ensure_ascii=False, indent=2)
+    return json.dumps(body, ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def _finite(row: dict[str, object]) -> dict[str, object]:
+    bad = {k for k, v in row.items() if isinstance(v, float) and not math.isfinite(v)}
+    return {key: None if key in bad else value for key, value in row.items()}
 
 
 def gate_markdown(result: GateResult) -> str:

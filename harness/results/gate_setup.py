@@ -28,8 +28,11 @@ def make_questions(
     tasks: Sequence[str] = (),
     *,
     intersect: bool = False,
+    partial: bool = False,
 ) -> list[GateQuestion]:
     """One question for each candidate that has gate lines, on ``tasks`` or on all that declare any.
+
+    ``intersect`` and ``partial`` are those of the questions.
 
     Raises SelectionError if no task declares a gate, or a named one does not; StoreError as the
     references do.
@@ -48,6 +51,7 @@ def make_questions(
                 baselines={task: one for task, one in found.items() if one is not None},
                 trust=trust_of(side.run, project.root),
                 intersect=intersect,
+                partial=partial,
             )
         )
     if not questions:

@@ -8,25 +8,29 @@ from harness.results.manifest import CellRecord
 from harness.results.pairs import CellPair, Metric, Side
 
 
-def same_answers(sides: tuple[Side, Side], pair: CellPair, metric: Metric) -> bool:
-    """Whether all scores are equal, and either the weights are, or every text that was written.
+def same_answers(sides: tuple[Side, Side], pair: CellPair, metric: Metric) -> str:
+    """Why nothing needs to be estimated, in words: all scores are equal, and either the weights
+    and all that was asked are, or every text that was written. "" if something does.
 
-    Equal scores alone say less: of another sample they might differ.
+    Equal scores alone say less: of another sample they might differ. Nor do equal fingerprints say
+    more than that where nobody has seen the weights, as behind a server.
     """
     import numpy as np
 
     a, b = metric.a, metric.b
     if len(a.status) != len(b.status) or bool((a.status != b.status).any()):
-        return False
+        return ""
     if not np.array_equal(a.value, b.value, equal_nan=True):
-        return False
+        return ""
     if not np.array_equal(a.detail, b.detail):
-        return False
-    prints = [_fingerprint(side) for side in sides]
-    if prints[0] and prints[0] == prints[1]:
-        return True
+        return ""
     left, right = _texts(sides[0], pair.a), _texts(sides[1], pair.b)
-    return left == right and any(text != text_hash("") for text in left.values())
+    if left == right and any(text != text_hash("") for text in left.values()):
+        return "every answer is the baseline's own"
+    prints = [_weights(side) for side in sides]
+    if prints[0] and prints[0] == prints[1] and pair.a.task_hash == pair.b.task_hash:
+        return "the baseline's own weights, task and scores"
+    return ""
 
 
 def text_hash(text: str) -> str:
@@ -34,8 +38,13 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _fingerprint(side: Side) -> str:
-    found = [one.fingerprint for one in side.run.manifest.models if one.model == side.model]
+def _weights(side: Side) -> str:
+    """The fingerprint of a model whose adapter reads the weights; "" of any other."""
+    found = [
+        one.fingerprint
+        for one in side.run.manifest.models
+        if one.model == side.model and one.adapter == "transformers"
+    ]
     return found[0] if found else ""
 
 

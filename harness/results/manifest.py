@@ -12,19 +12,25 @@ import platform
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from harness.errors import StoreError, shown
 from harness.records import Sample
 from harness.results.run import CellResult, ModelInfo, Run, ScorerInfo
+from harness.results.tables import TABLES, TableName
+from harness.results.typed import Mistyped, read
 
 SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"
 
-Record = TypeVar("Record")
+NEEDED: dict[str, tuple[TableName, ...]] = {
+    "run": TABLES,
+    "baseline": tuple(name for name in TABLES if name != "verdicts"),
+}
+"""The tables that a run has, and those that a baseline keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +163,14 @@ def load(path: Path) -> Manifest:
     """
     file = path / FILE_NAME
     try:
-        raw: Any = json.loads(file.read_bytes())
+        raw: Any = json.loads(file.read_bytes(), parse_constant=_no_number)
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f"{shown(path)} is not a whole run: it has no {FILE_NAME}") from None
     except OSError as error:
         raise StoreError(f"{shown(file)}: cannot be read: {error.strerror}") from None
-    except ValueError:
+    except Mistyped as error:
+        raise StoreError(f"{shown(file)}: is damaged: {error}") from None
+    except (ValueError, RecursionError):
         raise StoreError(f"{shown(file)}: is damaged: not JSON") from None
     if not isinstance(raw, dict) or not raw:
         raise StoreError(f"{shown(file)}: is damaged: it is not the manifest of a run")
@@ -171,12 +179,28 @@ def load(path: Path) -> Manifest:
         what = f"written by a later version (schema {version}); update tune-harness"
         raise StoreError(f"{shown(file)}: {what}")
     try:
-        return _manifest(raw)
-    except KeyError as error:
-        raise StoreError(f"{shown(file)}: is damaged: it has no {error}") from None
-    except (TypeError, ValueError, AttributeError):
-        what = "a part of it is missing or of another kind than was written"
-        raise StoreError(f"{shown(file)}: is damaged: {what}") from None
+        found = read(Manifest, raw)
+        _check_parts(found)
+    except Mistyped as error:
+        raise StoreError(f"{shown(file)}: is damaged: {error}") from None
+    return found
+
+
+def _no_number(word: str) -> float:
+    raise Mistyped(f"it holds {word}, which is no number")
+
+
+def _check_parts(manifest: Manifest) -> None:
+    """Every table that a reader asks for is one that was written, and that can be verified."""
+    files = {part.file for part in manifest.parts}
+    for table in NEEDED[manifest.kind]:
+        if f"{table}.parquet" not in files:
+            raise Mistyped(f"parts has no {table}.parquet")
+    for file in files:
+        if Path(file).name != file:
+            raise Mistyped(f"parts has {file!r}, which is no file of this folder")
+    if manifest.kind == "baseline" and manifest.baseline is None:
+        raise Mistyped("it does not say what it is a baseline of")
 
 
 def hash_samples(samples: Iterable[Sample]) -> str:
@@ -211,33 +235,6 @@ def _processor() -> str:
         return platform.processor()
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return " ".join(named[0].split()) if named else ""
-
-
-def _manifest(raw: Mapping[str, Any]) -> Manifest:
-    values = dict(_known(Manifest, raw))
-    cells = [dict(_known(CellRecord, cell)) for cell in raw["cells"]]
-    for cell in cells:
-        cell["scorers"] = _records(ScorerInfo, cell["scorers"])
-    values["cells"] = tuple(CellRecord(**cell) for cell in cells)
-    values["models"] = _records(ModelInfo, raw["models"])
-    values["specs"] = _records(SpecRecord, raw["specs"])
-    values["parts"] = _records(Part, raw["parts"])
-    values["seeds"] = tuple(raw["seeds"])
-    origin = raw.get("baseline")
-    if origin is not None:
-        (known,) = _records(Origin, [origin])
-        values["baseline"] = replace(known, columns=tuple(known.columns))
-    return Manifest(**values)
-
-
-def _records(kind: type[Record], rows: Iterable[Mapping[str, Any]]) -> tuple[Record, ...]:
-    return tuple(kind(**_known(kind, row)) for row in rows)
-
-
-def _known(kind: type[Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields this version knows: a later one may add some within a schema version."""
-    names = {one.name for one in fields(kind)}
-    return {name: value for name, value in row.items() if name in names}
 
 
 def _cell_record(cell: CellResult) -> CellRecord:

@@ -35,15 +35,18 @@ def matrix_report(
     """A table for each task and metric: every model's mean, and its difference from each other
     one; then what judges of pairs ``preferred``."""
     tables: list[Table] = []
+    papers: list[Table] = []
     last: list[str] = []
     for matrix in matrices:
         lead = [
             f"{letter}  {side.model}  ({side.run.run_id})"
             for letter, side in zip(ascii_uppercase, matrix.sides, strict=False)
         ]
-        tables.append(_table(matrix, [] if lead == last else lead, min(columns, WIDEST)))
-        last = lead
-    tables += preference_tables(preferred)
+        lead, last = ([] if lead == last else lead), lead
+        tables.append(_table(matrix, lead, min(columns, WIDEST)))
+        papers.append(_paper(matrix, lead))
+    said = preference_tables(preferred)
+    tables, papers = [*tables, *said], [*papers, *said]
     footnotes = [*(_legend(matrices) if matrices else []), *([LEGEND] if preferred else []), *notes]
     if not tables:
         footnotes.append("no metric has a value on all sides: there is nothing to compare")
@@ -54,7 +57,7 @@ def matrix_report(
     }
     if preferred:
         records["preferences"] = [preference_record(row) for row in preferred]
-    return Report(tables, records, footnotes)
+    return Report(tables, records, footnotes, papers)
 
 
 def _table(matrix: Matrix, lead: Sequence[str], columns: int) -> Table:
@@ -68,6 +71,18 @@ def _table(matrix: Matrix, lead: Sequence[str], columns: int) -> Table:
     ]
     rows = [[name, *cells] for name, cells in zip(names, numbers, strict=True)]
     return Table(_title(matrix), headers, rows, "lr" + "r" * len(letters) + "l", lead=lead)
+
+
+def _paper(matrix: Matrix, lead: Sequence[str]) -> Table:
+    """One number a cell; p of each pair is in csv and json."""
+    rows = []
+    for i, (letter, side) in enumerate(zip(ascii_uppercase, matrix.sides, strict=False)):
+        mean, *others, _ = _cells(matrix, i)
+        value = mean.replace("\n", " ").removesuffix(" -")
+        rows.append([f"{letter}  {side.model}", value, *(one.split("\n")[0] for one in others)])
+    letters = ascii_uppercase[: len(matrix.sides)]
+    headers = ("model", "mean", *letters)
+    return Table(_title(matrix), headers, rows, "l" + "r" * (len(letters) + 1), lead=lead)
 
 
 def _title(matrix: Matrix) -> str:

@@ -27,7 +27,7 @@ from harness.results.differences import (
     sign_flip_p,
     without_rounding,
 )
-from harness.results.drop_bounds import around, numeric_bounds, tango_bounds, wider
+from harness.results.drop_bounds import around, numeric_bounds, reach, tango_bounds, wider
 from harness.results.flips import UNITS, swap_p
 from harness.results.limits import Bounds, corpus_bounds, mean_bounds
 
@@ -61,6 +61,9 @@ class OneSided:
     p value of "b is not worse than a"; 1.0 if nothing can be said. ``spread`` is the standard
     deviation of the differences for each independent unit: with ``clusters`` units it gives the
     standard error spread / sqrt(clusters). None below two units, and for quantiles.
+
+    ``discordant`` is the number of pairs that differ where values are yes or no and not clustered.
+    ``reach`` is how large an unseen drop of one unit ``low`` reckons with, if it does.
     """
 
     value: float
@@ -72,6 +75,8 @@ class OneSided:
     spread: float | None
     method: str
     p_method: str
+    discordant: int | None = None
+    reach: float | None = None
 
 
 def paired(
@@ -89,24 +94,30 @@ def paired(
     (by cluster) and t bounds from 100 pairs on, below that the wider of bootstrap-t and t; with
     clusters clustered t. ``span`` is the most that one pair can differ (1 for 0/1 values): it is
     needed where all differences are equal, for then at most 1 - alpha^(1/n) of all samples can
-    be otherwise, each by at most the span.
+    be otherwise, each by at most the span. ``low`` of numbers lies below -``high`` of the sides
+    swapped: it alone reckons with drops that no sample shows (``drop_bounds.numeric_bounds``).
+    Of values that are not finite, or whose squares are not, nothing is said (``stats.TOO_LARGE``).
 
     Raises ValueError if the sides have different lengths.
     """
     import numpy as np
 
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if stats.overflows(a, b):
+        return _nothing(0.0, len(a), stats.TOO_LARGE)
     d = without_rounding(a, b)
     groups = stats.group_codes(clusters, len(d))
     if len(d) == 0:
-        return OneSided(0.0, None, None, 1.0, 0, 0, None, "no samples", "")
+        return _nothing(0.0, 0, "no samples")
     binary = not numeric and stats.is_binary(a) and stats.is_binary(b)
     value = math.fsum(d) / len(d)
     count = len(d) if groups is None else int(groups.max()) + 1
     spread = _spread(d, groups, count)
+    discordant = most = None
     if binary and groups is None:
         wins, losses = int((d > 0).sum()), int((d < 0).sum())
         p = mcnemar_worse_p(wins, losses)
+        discordant = wins + losses
         found = tango_bounds(wins, losses, len(d), alpha)
         test = "exact binomial of the pairs that differ"
     else:
@@ -114,9 +125,11 @@ def paired(
         span = 1.0 if binary and span is None else span
         p, test = sign_flip_p(sums, sides=1), sign_flip_method(sums)
         test += "" if groups is None else f", {count} clusters"
-        found = numeric_bounds(d, groups, span, alpha)
+        found, most = numeric_bounds(d, groups, span, alpha), reach(d, groups, span)
     low, high = around(found, value)
-    return OneSided(value, low, high, p, len(d), count, spread, found.method, test)
+    return OneSided(
+        value, low, high, p, len(d), count, spread, found.method, test, discordant, most
+    )
 
 
 def non_inferiority_p(a: Floats, b: Floats, margin: float) -> float:
@@ -182,11 +195,13 @@ def ratio_of_means(
 
     ``p_worse`` is of "the ratio is at most 1"; bounds and p as in ``corpus``. Values must not be
     negative. A mean of zero under a positive one counts as the largest number there is, and zero
-    against zero as 1.
+    against zero as 1. Values that are not finite say nothing (``stats.TOO_LARGE``).
     """
     import numpy as np
 
     a, b = np.asarray(a, dtype=np.float64)[:, None], np.asarray(b, dtype=np.float64)[:, None]
+    if stats.overflows(a, b):
+        return _nothing(1.0, len(a), stats.TOO_LARGE)
 
     def better(sums_a: Floats, sums_b: Floats) -> Floats:
         return -_ratio(sums_a[:, 0], sums_b[:, 0])
@@ -215,14 +230,15 @@ def ratio_of_quantiles(
 
     Paired percentile bootstrap of the logarithm. From more than 2,500 pairs, as many are drawn
     and the spread is scaled by sqrt(drawn / n). ``p_worse`` of "the ratio is at most 1" is the
-    share of resamples at or below 1. Values must not be negative.
+    share of resamples at or below 1. Values must not be negative; if they are not finite, nothing
+    is said (``stats.TOO_LARGE``).
     """
     import numpy as np
 
     pairs = np.stack([np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)])
     n = pairs.shape[1]
-    if n == 0:
-        return OneSided(1.0, None, None, 1.0, 0, 0, None, "no samples", "")
+    if stats.overflows(*pairs) or n == 0:
+        return _nothing(1.0, n, stats.TOO_LARGE if n else "no samples")
     pairs = pairs[:, np.lexsort(pairs)]  # the order of the samples must not matter
     before, after = np.quantile(pairs, q, axis=1)
     value = float(_ratio(before[None], after[None])[0])
@@ -257,8 +273,8 @@ def _of_sums(
     if len(a) != len(b):
         raise ValueError(f"{len(a)} values against {len(b)}")
     n, width = a.shape
-    if n == 0:
-        return OneSided(0.0, None, None, 1.0, 0, 0, None, "no samples", "")
+    if n == 0 or stats.overflows(a, b):
+        return _nothing(0.0, n, stats.TOO_LARGE if n else "no samples")
     counts = np.concatenate([a, b], axis=1)
     counts = stats.sum_groups(counts, stats.group_codes(clusters, n))
     units = len(counts)
@@ -270,6 +286,8 @@ def _of_sums(
         return OneSided(value, None, None, p, n, units, None, "one sample", test)
     sums = stats.resampled_sums(counts, seed)
     drawn = better(sums[:, :width], sums[:, width:])
+    if stats.overflows(drawn, np.array([value])):  # an endless perplexity: ranks still say a p
+        return OneSided(value, None, None, p, n, units, None, "no finite interval", test)
     found = stats.percentiles(drawn, 1 - 2 * alpha, "paired bootstrap")
     spread = float(drawn.std()) * math.sqrt(units) if found.known else 0.0
     if found.known and units < stats.LARGE:
@@ -280,6 +298,10 @@ def _of_sums(
         found = wider(found, stats.Interval(value - half, value + half, name))
     low, high = around(found, value)
     return OneSided(value, low, high, p, n, units, spread, found.method, test)
+
+
+def _nothing(value: float, n: int, why: str) -> OneSided:
+    return OneSided(value, None, None, 1.0, n, n, None, why, "")
 
 
 def _ratio(before: Floats, after: Floats) -> Floats:

@@ -249,7 +249,7 @@ def _group(
     if any(not metric.ids for metric in metrics):
         names = " and ".join(side.name for side in sides)
         raise StoreError(f"{where}: nothing to compare: {names} share no sample")
-    reasons = _reasons(cells, infos, scores)
+    reasons = _reasons(stored, infos, scores)
     if not (options.intersect or options.collect_reasons):
         _refuse(where, sides, reasons)
     pairs = zip(sides[1:], reasons, strict=True)
@@ -276,16 +276,16 @@ def _common_scorers(cells: Sequence[CellRecord], options: CompareOptions) -> lis
 
 
 def _reasons(
-    cells: Sequence[CellRecord],
+    stored: Sequence[tuple[RunReader, CellRecord]],
     infos: Sequence[ScorerInfo],
     scores: Sequence[Mapping[str, SampleScores]],
 ) -> list[list[str]]:
     """Why each of the other cells does not measure the same thing as the first."""
     found = []
-    for cell, others in zip(cells[1:], scores[1:], strict=True):
+    for side, others in zip(stored[1:], scores[1:], strict=True):
         name = infos[0].name if infos else ""
         samples = (scores[0][name].ids, others[name].ids) if infos else None
-        found.append(mismatches((cells[0], cell), infos, samples))
+        found.append(mismatches((stored[0], side), infos, samples))
     return found
 
 

@@ -3,12 +3,15 @@ can be believed."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.collect.gate_scales import Range, judge_key_fault, limit_fault
+from harness.collect.gate_spec import GateSpec
 from harness.results.evidence import Demand
 from harness.results.manifest import CellRecord
-from harness.results.pairs import Side
+from harness.results.pairs import CellPair, Metric, Side
 from harness.results.render import number
 from harness.results.run import MetricRow, ScorerInfo
 from harness.results.stored_judges import measured, spec_as_judged
@@ -27,15 +30,76 @@ class Checked:
 
 def check(demand: Demand, side: Side, cell: CellRecord, trust: Trust) -> Checked:
     """The first thing that keeps a line from being decided on a cell, if there is one."""
-    info = _info(side, cell, demand)
-    rows = {(one.cell, one.metric): one for one in side.run.metrics()}
-    row = rows[cell.cell, info.name]
+    info, row = _info(side, cell, demand), _row(side, cell, demand)
     told = []
     for wrong, kept in (_failures(demand, row), *_judge(demand, side, info, row, trust)):
         if wrong:
             return Checked(error=wrong)
         told.append(kept)
     return Checked(kept=", ".join(filter(None, told)))
+
+
+def check_baseline(demand: Demand, side: Side, cell: CellRecord) -> str:
+    """Why a baseline's cell is too full of holes to compare with; "" if it is not."""
+    row, limit = _row(side, cell, demand), demand.spec.max_error_rate
+    total, failed = _total(row), row.n_error - row.n_judge_error
+    if total and failed / total > limit:
+        said = f"{failed} of {total} samples of the baseline {side.name} failed"
+        return f"{said}, more than {limit:.3g} of them: set it again"
+    info = _info(side, cell, demand)
+    wrong = _errors(demand, side, info, row)[0] if info.judge and row.n_judge_error else ""
+    return f"of the baseline {side.name}, {wrong}" if wrong else ""
+
+
+def check_pairs(demand: Demand, sides: tuple[Side, Side], pair: CellPair, metric: Metric) -> str:
+    """Why too many samples have a score on one side only; "" if they have not.
+
+    What failed, or was skipped, on one side alone is no sample less but one that cannot be
+    compared. Verdicts that are missing have a limit of their own.
+    """
+    a, b = metric.a.ok, metric.b.ok
+    left, right, total = int((a & ~b).sum()), int((b & ~a).sum()), len(metric.ids)
+    unjudged = sum(
+        _row(side, cell, demand).n_judge_error
+        for side, cell in zip(sides, (pair.a, pair.b), strict=True)
+    )
+    limit = demand.spec.max_error_rate
+    if (left + right - unjudged) <= limit * total:
+        return ""
+    said = f"{left + right} of {total} samples have a score on one side only"
+    return f"{said} (the baseline's {left}, the candidate's {right}), more than {limit:.3g} of them"
+
+
+def hidden_failures(demand: Demand, side: Side, cell: CellRecord, span: float | None) -> str:
+    """What to say of failures that may hide a drop; "" if there are none.
+
+    Failed samples stand on neither side, so that a model that fails where it would lose passes.
+    """
+    row, rate = _row(side, cell, demand), demand.spec.max_error_rate
+    failed, total = row.n_error - row.n_judge_error, _total(row)
+    if not failed or rate <= demand.limit / (span or math.inf):
+        return ""
+    said = f"{failed} of {total} samples failed and count neither way"
+    asked = f"max_error_rate {rate:g} allows more than max_drop {demand.limit:g}"
+    return f"{demand.task}: {demand.metric}: {said}, and {asked}"
+
+
+def check_meaning(spec: GateSpec, info: ScorerInfo) -> str:
+    """Why a line cannot be meant of a metric, as limits beyond its scale; "" if it can."""
+    found = limit_fault(spec, Range(info.low, info.high))
+    if found is None and not info.judge:
+        found = judge_key_fault(spec)
+    return found[1] if found else ""
+
+
+def _row(side: Side, cell: CellRecord, demand: Demand) -> MetricRow:
+    return next(
+        one for one in side.run.metrics() if (one.cell, one.metric) == (cell.cell, demand.metric)
+    )
+
+
+def _total(row: MetricRow) -> int:
+    return row.n + row.n_error + row.n_skipped
 
 
 def _info(side: Side, cell: CellRecord, demand: Demand) -> ScorerInfo:
@@ -45,7 +109,7 @@ def _info(side: Side, cell: CellRecord, demand: Demand) -> ScorerInfo:
 
 
 def _failures(demand: Demand, row: MetricRow) -> tuple[str, str]:
-    total = row.n + row.n_error + row.n_skipped
+    total = _total(row)
     failed = row.n_error - row.n_judge_error
     limit = demand.spec.max_error_rate
     if not total:

@@ -55,12 +55,14 @@ class Table:
 class Report:
     """What a command prints: tables for people, records (raw numbers) for programs.
 
-    CSV is the first list of records, JSON all of them by name.
+    CSV is the first list of records, JSON all of them by name. LaTeX has ``papers`` in place of the
+    tables, if there are any: one number a cell.
     """
 
     tables: Sequence[Table]
     records: Mapping[str, Sequence[Record]]
     notes: Sequence[str] = field(default=())
+    papers: Sequence[Table] = field(default=())
 
 
 def render(report: Report, form: Format, columns: int = NOTE_COLUMNS) -> str:
@@ -70,7 +72,8 @@ def render(report: Report, form: Format, columns: int = NOTE_COLUMNS) -> str:
     if form == "json":
         return _json(report)
     draw = {"table": _terminal, "markdown": _markdown, "latex": _latex}[form]
-    parts = [draw(table) for table in report.tables if table.rows]
+    tables = report.papers if form == "latex" and report.papers else report.tables
+    parts = [draw(table) for table in tables if table.rows]
     wrapped = partial(_wrapped, columns=min(max(columns, 20), NOTE_COLUMNS))
     forms: dict[str, Callable[[str], str]] = {
         "table": wrapped,

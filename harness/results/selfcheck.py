@@ -49,7 +49,8 @@ class Line:
 
 @dataclass(frozen=True)
 class SelfCheck:
-    """``false_fail`` is the share of rounds in which equal models were stopped by a FAIL."""
+    """``false_fail`` is the share of rounds in which equal models were stopped, by a FAIL or by
+    whatever else the task lets stop them."""
 
     rounds: int
     false_fail: float
@@ -67,36 +68,75 @@ class SelfCheck:
 def self_check(question: GateQuestion, *, rounds: int = ROUNDS, seed: int = 0) -> SelfCheck:
     """Try a question's gate on models that are equal, and on some that are worse.
 
-    Raises StoreError if no line compares the candidate with a baseline sample by sample.
+    Floors and ceilings are tried where a line compares the same metric with the baseline. Lines
+    that cannot be tried stay in Holm's family as they are, and are told in the notes. Raises
+    StoreError if no line compares the candidate with a baseline sample by sample.
     """
     import numpy as np
 
-    trials = [trial for trial in trials_of(question) if _relative(trial)]
-    if not trials:
+    every = trials_of(question)
+    drops = [trial for trial in every if _relative(trial)]
+    if not drops:
         raise StoreError("no line of the gate compares samples with a baseline: nothing to check")
+    trials, still = _movable(every, drops)
+    rest = [trial.weigh() for trial in still]
     rng = np.random.default_rng(seed)
     counts = {i: Counter[Outcome]() for i in range(len(trials))}
-    failed = 0
+    stopped = undecided = 0
     for _ in range(rounds):
-        rulings = rule([trial.weigh() for trial in _swapped(trials, rng)])
-        failed += any(one.outcome == "FAIL" for one in rulings)
+        moved = [trial.weigh() for trial in _swapped(trials, rng)]
+        rulings = rule([*moved, *rest])[: len(trials)]
+        bad = [one for one in rulings if one.stops and one.outcome != "ERROR"]
+        stopped += bool(bad)
+        undecided += bool(bad) and all(one.outcome == "INCONCLUSIVE" for one in bad)
         for i, one in enumerate(rulings):
             counts[i][one.outcome] += 1
     lines = [_line(trials[i], 0.0, counts[i], rounds) for i in counts]
-    lines += [line for trial in trials for line in _power(trial, max(rounds // 3, 50), rng)]
-    found = wilson(failed, rounds)
-    return SelfCheck(
-        rounds, failed / rounds, found.low or 0.0, found.high or 1.0, lines, _notes(trials)
-    )
+    lines += [line for trial in drops for line in _power(trial, max(rounds // 3, 50), rng)]
+    found = wilson(stopped, rounds)
+    notes = [
+        *_notes(drops, trials),
+        *(f"{_name(one)}: not simulated: {_why(one)}" for one in still),
+    ]
+    if undecided:
+        share = f"{100 * undecided / rounds:.1f} %"
+        notes.append(f"'on_inconclusive: fail' alone stops equal models in {share} of the rounds")
+    return SelfCheck(rounds, stopped / rounds, found.low or 0.0, found.high or 1.0, lines, notes)
 
 
 def _relative(trial: Trial) -> bool:
     return trial.metric is not None and trial.demand.key == "max_drop" and bool(trial.at)
 
 
-def _notes(trials: Sequence[Trial]) -> list[str]:
+def _movable(every: Sequence[Trial], drops: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
+    """What swapping answers changes: lines on a metric of which both sides are known; the rest."""
+    known = {_place(trial): trial for trial in drops}
+    moved, still = [], []
+    for trial in every:
+        beside = known.get(_place(trial))
+        if trial.metric is None or beside is None:
+            still.append(trial)
+        else:
+            moved.append(replace(trial, metric=beside.metric, at=beside.at))
+    return moved, still
+
+
+def _place(trial: Trial) -> tuple[str, str, str]:
+    return trial.demand.cell, trial.demand.metric, trial.demand.group
+
+
+def _why(trial: Trial) -> str:
+    if trial.settled is not None and trial.settled.error:
+        return trial.settled.error
+    if trial.demand.spec.is_cost:
+        return "a cost"
+    known = trial.metric is None or trial.demand.key == "max_drop"
+    return "nothing to swap" if known else "no line compares this metric with the baseline"
+
+
+def _notes(drops: Sequence[Trial], trials: Sequence[Trial]) -> list[str]:
     notes = []
-    for trial in trials:
+    for trial in drops:
         metric = trial.metric
         assert metric is not None
         moved = (metric.a.value[list(trial.at)] != metric.b.value[list(trial.at)]).sum()
@@ -129,7 +169,7 @@ def _swapped(trials: Sequence[Trial], rng: np.random.Generator) -> list[Trial]:
         import numpy as np
 
         swap = np.array([side(trial.demand.cell, name) for name in names], dtype=bool)
-        found.append(replace(trial, metric=_swap(metric, swap), same=False))
+        found.append(replace(trial, metric=_swap(metric, swap), same=""))
     return found
 
 
@@ -162,6 +202,8 @@ def _power(trial: Trial, rounds: int, rng: np.random.Generator) -> list[Line]:
     margin = trial.demand.limit or SMALLEST * (metric.info.span or 1.0)
     lines = []
     for times in DROPS[1:]:
+        if times * margin > _reachable(metric):
+            break  # the scale ends before: no model can be worse by so much
         counts: Counter[Outcome] = Counter()
         for _ in range(rounds):
             (equal,) = _swapped([trial], rng)
@@ -189,6 +231,15 @@ def _worse(metric: Metric, drop: float, rng: np.random.Generator) -> Metric:
     return replace(metric, b=replace(metric.b, value=lowered))
 
 
+def _reachable(metric: Metric) -> float:
+    """By how much the candidate's mean can get worse within the metric's range."""
+    import numpy as np
+
+    info, mean = metric.info, float(np.nanmean(metric.b.value))
+    end = info.low if info.higher_is_better else info.high
+    return abs(mean - end) if end is not None else float("inf")
+
+
 def _line(trial: Trial, drop: float, counts: Mapping[Outcome, int], rounds: int) -> Line:
     shares = {outcome: count / rounds for outcome, count in counts.items()}
     return Line(_name(trial), drop, len(trial.at), shares)
@@ -197,7 +248,8 @@ def _line(trial: Trial, drop: float, counts: Mapping[Outcome, int], rounds: int)
 def _name(trial: Trial) -> str:
     demand = trial.demand
     group = f" ({demand.group})" if demand.group else ""
-    return f"{demand.task} {demand.spec.metric}{group}"
+    limit = "" if demand.key in ("max_drop", "limits") else f" {demand.key} {demand.limit:g}"
+    return f"{demand.task} {demand.spec.metric}{group}{limit}"
 
 
 # --------------------------------------------------------------------------- in words

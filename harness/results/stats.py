@@ -31,6 +31,7 @@ SMALL = 8  # below, too few distinct resamples for bootstrap-t
 RESAMPLES = 2000
 WIDEST = 2.0  # a bootstrap-t side in units of Student's; beyond it lies noise
 DEGENERATE = "degenerate: no spread"
+TOO_LARGE = "values too large to compute with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +317,8 @@ def percentiles(drawn: Floats, level: float, method: str) -> Interval:
     """The middle ``level`` of what was drawn; no interval if it is a point or not finite."""
     import numpy as np
 
-    low, high = (float(x) for x in np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]))
+    with np.errstate(invalid="ignore"):  # between two infinite ones lies no number
+        low, high = (float(x) for x in np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]))
     if not (math.isfinite(low) and math.isfinite(high)) or high - low <= 1e-12 * max(1, abs(high)):
         return Interval(None, None, DEGENERATE)
     return Interval(low, high, method)
@@ -370,6 +372,11 @@ def t_within(t: float, df: int) -> float:
 def is_binary(values: Floats) -> bool:
     """Whether all values are 0 or 1."""
     return bool(((values == 0) | (values == 1)).all())
+
+
+def overflows(*sides: Floats) -> bool:
+    """Whether squares and sums of the values, or the values themselves, are not finite."""
+    return any(len(x) > 0 and not float(abs(x).max()) < 1e150 for x in sides)
 
 
 def is_flat(values: Floats) -> bool:

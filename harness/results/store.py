@@ -171,6 +171,8 @@ class RunReader:
             if not self._keeps(file.name):
                 return schema(name).empty_table().select(columns or COLUMNS[name])
             raise StoreError(f"{shown(file)}: is missing; the run is not whole") from None
+        except PermissionError:
+            raise StoreError(f"{shown(file)}: cannot be read: Permission denied") from None
         except (OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{shown(file)}: is damaged or cut short: {reason}") from None

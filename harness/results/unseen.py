@@ -51,12 +51,14 @@ class Weighted:
         self._counts = np.append(counts, 1.0)
         self._least, self._most = float(self._values.min()), float(self._values.max())
         self._mean = float(self._counts @ self._values / self._counts.sum())
+        size = max(abs(self._least), abs(self._most))
+        self._flat = self._most - self._least <= max(1e-12 * size, 1e-150)  # rounding
         self._start = 0.0
 
     def below(self, limit: float) -> float:
         """The chance that the weighted mean lies at or below ``limit``."""
-        if limit <= self._least:
-            return float(self._least == self._most == limit)
+        if limit <= self._least or self._flat:
+            return float(self._flat and self._least <= limit)
         return 1.0 if limit >= self._most else NormalDist().cdf(self._root(limit))
 
     def quantile(self, alpha: float) -> float:
@@ -65,7 +67,7 @@ class Weighted:
         Between the end and the mean, by the secant; bisected where that leaves the bracket.
         """
         low, high = self._least, self._mean
-        if not low < high:
+        if self._flat:
             return low
         target = NormalDist().inv_cdf(alpha)
         spread = math.sqrt(float(self._counts @ (self._values - high) ** 2)) / self._counts.sum()

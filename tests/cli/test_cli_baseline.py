@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -88,6 +89,89 @@ def test_failed_samples_make_a_weak_baseline(ran: UserProject, invoke: Invoke) -
     assert not (ran.root / "leaderboard").exists()
     assert invoke("baseline", "set", "half", "--allow-errors")[0] == 0
     assert "(5 error)" in (ran.root / "leaderboard/baselines/sums/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("set", ""),
+        ("set", "latest:good", "--to", ""),
+        ("set", "latest:good", "--runs", ""),
+        ("set", "latest:good", "--task", ""),
+        ("list", "--from", ""),
+        ("show", ""),
+    ],
+)
+def test_an_empty_name_is_a_mistake(
+    ran: UserProject, invoke: Invoke, words: tuple[str, ...]
+) -> None:
+    before = sorted(ran.root.iterdir())
+    code, _, err = invoke("baseline", *words)
+    assert code == 4
+    assert "empty name" in err
+    assert sorted(ran.root.iterdir()) == before
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "json", "csv"])
+def test_damaged_baselines_are_listed_beside_the_others(
+    ran: UserProject, invoke: Invoke, form: str
+) -> None:
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    folder = ran.root / "leaderboard/baselines"
+    for name, missing in (("half", "manifest.json"), ("torn", "scores.parquet")):
+        shutil.copytree(folder / "sums", folder / name)
+        (folder / name / missing).unlink()
+    code, out, err = invoke("baseline", "list", "--format", form)
+    assert code == 0
+    assert "good" in out
+    said = err if form == "csv" else out.replace("\n  ", " ")
+    assert "leaderboard/baselines/half is not a whole baseline" in said
+    assert "torn/scores.parquet: cannot be read: No such file" in said
+    shutil.rmtree(folder / "sums")
+    code, out, err = invoke("baseline", "list", "--format", form)
+    assert "half is not a whole baseline" in out + err
+
+
+def test_texts_that_go_are_told(ran: UserProject, invoke: Invoke) -> None:
+    assert "texts" not in invoke("baseline", "set", "latest:good", "--answers")[2]
+    assert "texts" not in invoke("baseline", "set", "latest:good", "--answers")[2]
+    _, _, err = invoke("baseline", "set", "latest:good")
+    assert "note: sums: the old baseline kept texts, this one does not (--answers)" in err
+    assert "texts" not in invoke("baseline", "set", "latest:good")[2]
+
+
+def test_what_is_read_only_is_not_replaced_and_nothing_is_left_behind(
+    ran: UserProject, invoke: Invoke, no_override: None
+) -> None:
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    folder = ran.root / "leaderboard/baselines/sums"
+    folder.chmod(0o555)
+    code, _, err = invoke("baseline", "set", "latest:bad", "--replace")
+    assert code == 4
+    assert "leaderboard/baselines/sums is read-only: it is not replaced" in err
+    assert [one.name for one in folder.parent.iterdir()] == ["sums"]
+    assert invoke("baseline", "set", "latest:good")[0] == 0, "there is nothing to replace"
+    folder.chmod(0o755)
+
+
+def test_what_nobody_may_read_is_one_line(
+    ran: UserProject, invoke: Invoke, no_override: None
+) -> None:
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    folder = ran.root / "leaderboard/baselines/sums"
+    for place in (folder, folder / "scores.parquet", folder / "manifest.json", folder.parent):
+        mode = place.stat().st_mode
+        place.chmod(0)
+        for words in (
+            ("gate", "latest:bad"),
+            ("gate", "latest:bad", "--baseline", "sums"),
+            ("gate", "latest:bad", "--baseline", "leaderboard/baselines"),
+            ("baseline", "show", "sums"),
+        ):
+            code, _, err = invoke(*words)
+            assert (code, err.count("\n")) == (4, 1), (place, words, err)
+            assert "cannot be read: Permission denied" in err
+        place.chmod(mode)
 
 
 def test_a_half_written_run_is_refused(ran: UserProject, invoke: Invoke) -> None:

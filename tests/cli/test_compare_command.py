@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,6 +129,31 @@ def test_an_unknown_metric_or_task(runs: Runs) -> None:
     )
 
 
+def test_latex_has_a_number_a_cell(runs: Runs) -> None:
+    runs.add(model("base", RIGHT_2), model("same", RIGHT_2), model("tuned", RIGHT_9))
+    code, out, _ = runs.compare("base", "tuned", "--format", "latex")
+    assert code == 0
+    head, row = (line for line in out.splitlines() if line.endswith(r"\\") and "&" in line)
+    assert [one.strip() for one in head.removesuffix(r"\\").split("&")] == [
+        "metric", "n", "A", "B", "B - A", "p", "h"
+    ]  # fmt: skip
+    cells = [one.strip() for one in row.removesuffix(r"\\").split("&")]
+    assert cells[:2] == ["match", "10"]
+    assert all(re.fullmatch(r"\d\.\d+ \[\d.*, \d.*\]", one) for one in cells[2:4])
+    assert re.fullmatch(r"0\.700 \[.*\]", cells[4].lstrip("+"))
+    assert re.fullmatch(r"[\d.]+", cells[5])
+    assert re.fullmatch(r"[+-]\d\.\d\d", cells[6])
+    body = out.partition("\\begin")[2].partition("\\end")[0]
+    assert "MDE" not in body
+    code, out, _ = runs.compare("base", "same", "tuned", "--format", "latex")
+    assert code == 0
+    rows = [line.split("&") for line in out.splitlines() if "&" in line]
+    assert [len(row) for row in rows] == [5] * 4
+    assert all(
+        re.fullmatch(r"([+-]?[\d.]+\*?)?", one.strip(" \\")) for r in rows[1:] for one in r[2:]
+    )
+
+
 @pytest.mark.parametrize("format_", ["table", "markdown", "latex", "csv", "json"])
 @pytest.mark.parametrize(
     ("values", "word"),
@@ -144,7 +170,8 @@ def test_data_that_say_nothing_are_no_mistake(
     runs.add(model("a", values), model("b", values), model("c", values))
     code, out, _ = runs.compare("a", "b", "--format", format_)
     assert code == 0
-    assert word in out.replace("difference\n", "difference ") or format_ == "table"
+    # a paper's table has numbers only
+    assert word in out.replace("difference\n", "difference ") or format_ in ("table", "latex")
     code, out, _ = runs.compare("a", "b", "c", "--format", format_)
     assert code == 0
     assert "nan" not in out

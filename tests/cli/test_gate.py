@@ -236,6 +236,102 @@ def test_a_stale_baseline_is_an_error_and_no_fail(
     assert "gate: ERROR (1 ERROR)" in out
 
 
+def test_a_full_run_against_its_baseline_passes_without_a_word_too_many(
+    ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0])
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    assert invoke("run", "sums", "-m", "good")[0] == 0
+    code, out, err = invoke("gate", "latest:good")
+    assert (code, err) == (0, "")
+    assert [line for line in out.splitlines() if line] == [
+        "sums: good against baseline/sums:good",
+        "  PASS          exact_match: max_drop 0.1  "
+        "0.975 -> 0.975: every answer is the baseline's own",
+        "gate: PASS (1 PASS)",
+    ]
+
+
+def test_answers_asked_for_in_another_way_are_stale(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0])
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    assert invoke("run", "sums", "-m", "good", "--set", "generate.max_new_tokens=7")[0] == 0
+    code, out, _ = invoke("gate", "latest:good")
+    assert code == 6
+    assert "is stale (max_new_tokens 8 and 7): set it again" in out
+    assert invoke("run", "sums", "-m", "good", "--epochs", "3")[0] == 0
+    code, out, _ = invoke("gate", "latest:good")
+    assert code == 6
+    assert "is stale (epochs 1 and 3): set it again" in out
+
+
+def test_another_prompt_of_the_same_version_is_noted(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0])
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    task = project.root / "tasks/sums/sums.task.yaml"
+    old = task.read_text()
+    task.write_text(old.replace("{{ input }}", "{{ input }} now"))
+    assert task.read_text() != old
+    assert invoke("run", "sums", "-m", "good")[0] == 0
+    code, out, _ = invoke("gate", "latest:good")
+    assert code == 0
+    assert "note: sums: the task differs from the baseline's (prompt or settings)" in out
+
+
+def test_other_draws_of_sampled_answers_are_noted(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0])
+    greedy = ("gate", "latest:good")
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    assert invoke("run", "sums", "-m", "good", "--seed", "7")[0] == 0
+    assert "note:" not in invoke(*greedy)[1]
+    sampled = ("run", "sums", "-m", "good", "--set", "generate.temperature=0.5")
+    assert invoke(*sampled)[0] == 0
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    assert invoke(*sampled, "--seed", "7")[0] == 0
+    code, out, _ = invoke("gate", "latest:good")
+    assert code == 0
+    assert "note: sums: sampled with seeds (none) and 7" in out
+
+
+def test_a_variant_that_only_the_baseline_has_is_an_error(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    add_models(project, 40, good=[0])
+    both = ("--set", "generate.max_new_tokens=7,8")
+    assert invoke("run", "sums", "-m", "good", *both)[0] == 0
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    assert invoke("gate", "latest:good")[0] == 0
+    task = project.root / "tasks/sums/sums.task.yaml"
+    text = task.read_text()
+    task.write_text(text + "variants: {generate.max_new_tokens: [7]}\n")
+    assert invoke("run", "sums", "-m", "good")[0] == 0
+    code, out, _ = invoke("gate", "latest:good")
+    assert code == 6, out
+    assert "has no variant 'generate.max_new_tokens=8' of sums" in out
+    assert "gate: ERROR (1 PASS, 1 ERROR)" in out
+    code, out, _ = invoke("gate", "latest:good", "--intersect")
+    assert code == 0
+    assert "were not run: generate.max_new_tokens=8" in out
+
+
+def test_a_comparison_of_what_both_share_says_so(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0], other=[0])
+    assert invoke("run", "sums", "-m", "other", "--limit", "30")[0] == 0
+    words = ("gate", "latest:other", "--baseline", "good")
+    assert invoke(*words)[0] == 6
+    code, out, _ = invoke(*words, "--intersect")
+    assert code == 0
+    assert "note: sums: MISMATCH allowed: samples differ: 40 and 30, 30 in both" in out
+
+
 def test_too_many_failed_samples_decide_nothing(
     project: UserProject, ran: Callable[..., None], invoke: Invoke
 ) -> None:
@@ -284,6 +380,14 @@ def test_the_gate_can_be_checked_itself(ran: Callable[..., None], invoke: Invoke
         (("latest:good", "--task", "smus"), "no task 'smus' (did you mean 'sums'?)"),
         (("latest:good", "--baseline", ""), "empty"),
         (("latest:good", "--checkpoints", "x", "--changed-since", "HEAD"), "give one of them"),
+        (("latest:other", "--baseline", "latest:good", "--metric", "zzz"), "--metric names the"),
+        (("latest:other", "--limit", "3", "-m", "foo"), "-m, --limit: nothing is run here"),
+        (("latest:other", "--allow-code"), "--allow-code: nothing is run here"),
+        (("latest:other", "--cache", "c.db"), "--cache: nothing is run here"),
+        (("latest:other", "--judge-model", "good"), "--judge-model: nothing is run here"),
+        (("latest:other", "--rounds", "50"), "--rounds are those of --self-check"),
+        (("--self-check", "--changed-since", "HEAD"), "--self-check tries a run that is there"),
+        (("latest:other", "--self-check", "--junit", "a.xml"), "--self-check gives none"),
     ],
 )
 def test_mistakes_on_the_command_line_are_one_line(
@@ -297,6 +401,13 @@ def test_mistakes_on_the_command_line_are_one_line(
     assert "Traceback" not in err
     assert len(err.strip().splitlines()) == 1
     assert sorted(os.listdir(".")) == before
+
+
+@pytest.mark.parametrize("option", ["--junit", "--runs", "--cache", "--metric"])
+def test_an_empty_name_is_told_as_such(invoke: Invoke, option: str) -> None:
+    code, _, err = invoke("gate", "latest", option, "")
+    assert code == 4
+    assert f"Invalid value for '{option}': empty name" in err
 
 
 @pytest.mark.parametrize(
@@ -317,7 +428,15 @@ def test_mistakes_on_the_command_line_are_one_line(
         ("[{metric: exact_match, max_dorp: 1}]", "(did you mean 'max_drop'?)"),
         ("[{metric: peak_memory_mb, max_drop: 1}]", "is a cost, which rises"),
         ("[{metric: exact_match, max_ratio: 1}]", "'max_ratio' is for costs"),
-        ("[{metric: rouge_l, task: smus, max_drop: 1}]", "no task named 'smus'"),
+        ("[{metric: exact_match, max_drop: }]", "asks for nothing"),
+        ("[{metric: exact_match, min: 0.1, max_drop: }]", "'max_drop' is empty"),
+        ("[{metric: exact_match, min: 70}]", "the values of 'exact_match' are 0 to 1"),
+        ("[{metric: exact_match, min: -3}]", "'min' cannot be -3"),
+        ("[{metric: exact_match, max: 70}]", "'max' cannot be 70"),
+        ("[{metric: exact_match, max_drop: 5}]", "allows everything"),
+        ("[{metric: exact_match, min: 0.1, min_kappa: 0.6}]", "'exact_match' is not judged"),
+        ("[{metric: latency_p95_ms, max: -1}]", "no cost lies below 0"),
+        ("[{metric: rouge_l, task: smus, max_drop: 0.1}]", "no task named 'smus'"),
     ],
 )
 def test_a_gate_that_cannot_be_meant_is_told_with_its_line(

@@ -163,13 +163,17 @@ def test_another_metric_names_another_best(
 def test_a_half_written_checkpoint_is_passed_over(
     training: Callable[..., UserProject], invoke: Invoke
 ) -> None:
-    project = training(s1="same", s2="same", s3="same")
+    project = training(**{f"s{n}": "same" for n in range(1, 6)})
     folder = project.root / "runs/finetune/quick/checkpoints"
     (folder / "checkpoint-2/adapter_model.safetensors").unlink()
     weights = folder / "checkpoint-3/adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
+    (folder / "checkpoint-4/adapter_config.json").write_text("{}")
+    (folder / "checkpoint-5/adapter_config.json").write_text('{"peft_type": "IA3"}')
     code, out, err = invoke("gate", "colours", "--checkpoints", PATTERN, "--limit", "2")
     assert code == 0, err
+    assert "checkpoint-4 is passed over: adapter_config.json is damaged: it has no 'pef" in err
+    assert "checkpoint-5 is passed over: it holds an adapter of type IA3, not a LoRA" in err
     assert "checkpoint-2 is passed over: it has no adapter_model.safetensors" in err
     assert "checkpoint-3 is passed over: adapter_model.safetensors is damaged" in err
     assert "quick-checkpoint-1" in out

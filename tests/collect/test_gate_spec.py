@@ -21,6 +21,8 @@ def test_a_line_in_the_words_of_its_file() -> None:
     [
         ({}, "asks for nothing"),
         ({"per_class": "target"}, "asks for nothing"),
+        ({"max_drop": None}, "asks for nothing"),
+        ({"min": None, "max_judge_error_rate": None}, "asks for nothing"),
         ({"min": 2.0, "max": 1.0}, "lies above"),
         ({"max_ratio": 1.1}, "is for costs"),
         ({"max_drop": -0.1}, "greater than or equal to 0"),
@@ -38,6 +40,8 @@ def test_a_cost_rises_and_has_no_classes(cost: str) -> None:
     assert GateSpec(metric=cost, max_ratio=1.2).is_cost
     with pytest.raises(ValidationError, match="which rises"):
         GateSpec(metric=cost, max_drop=1)
+    with pytest.raises(ValidationError, match="no cost lies below 0"):
+        GateSpec(metric=cost, max=-1)
     with pytest.raises(ValidationError, match="no classes"):
         GateSpec(metric=cost, max=1, per_class="target")
 

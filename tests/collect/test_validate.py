@@ -278,8 +278,8 @@ def test_model_cards_are_read_by_their_adapter(root: Path) -> None:
 def test_names_that_cannot_be_names(root: Path) -> None:
     text = "model: my model\nadapter: transformers\nbase: x\n"
     assert mistake(root, text, "my model.model.yaml") == (
-        "my model.model.yaml:1: 'model' must begin with a letter or digit and consist of letters, "
-        "digits, '.', '_' and '-', not 'my model'"
+        "my model.model.yaml:1: 'model' must begin with a letter (a-z, A-Z) or digit and consist "
+        "of such letters, digits, '.', '_' and '-', not 'my model'"
     )
 
 

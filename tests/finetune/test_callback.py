@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
+import pydoc
 import random
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -265,6 +268,10 @@ def test_mistakes_are_told_in_one_line(colours: UserProject) -> None:
         EvalCallback([])
     with pytest.raises(SelectionError, match="limit 0: at least 1"):
         EvalCallback("colours", limit=0)
+    with pytest.raises(SelectionError, match="empty name of a baseline"):
+        EvalCallback("colours", baseline="")
+    with pytest.raises(HarnessError, match="no run"):
+        EvalCallback("colours", baseline="nobody")
     with pytest.raises(SelectionError, match="no metric 'rouge_x'"):
         EvalCallback("colours", metric="rouge_x")
     trainer = make_trainer(colours.root / "out", EvalCallback("colours"))
@@ -274,6 +281,15 @@ def test_mistakes_are_told_in_one_line(colours: UserProject) -> None:
     spread = _Spread(str(colours.root / "two"), use_cpu=True, report_to=[])
     with pytest.raises(HarnessError, match="2 processes"):
         EvalCallback("colours").on_train_begin(spread, trainer.state, trainer.control)
+
+
+def test_help_shows_an_example_that_python_reads() -> None:
+    told = pydoc.render_doc(EvalCallback, renderer=pydoc.plaintext)
+    example = told.partition("Example\n")[2].partition("::")[2].partition(" Parameters")[0]
+    lines = [line.removeprefix(" |").strip("\n") for line in example.splitlines()]
+    code = textwrap.dedent("\n".join(line.ljust(1) for line in lines))
+    names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    assert {"EvalCallback", "Trainer", "evaluate"} <= names
 
 
 def test_the_package_stays_light() -> None:

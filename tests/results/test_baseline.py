@@ -394,6 +394,44 @@ def test_words_name_baselines_folders_runs_and_models(tmp_path: Path, store: Sto
     assert name(str(old)) == f"{old.name}:tiny"
 
 
+def test_every_word_must_name_something_and_no_two_the_same_task(
+    tmp_path: Path, store: Store, cell
+) -> None:
+    old = store(cell(values={"match": [1.0]}, model="base"), cell(values={"match": [0.0]}))
+    both = [cell(values={"match": [1.0]}, task=task) for task in ("capitals", "sums")]
+    candidate, runs = side(store(*both, after=60)), tmp_path / "runs"
+    (place,) = write_baseline(tmp_path / "leaderboard/baselines", side(old, "base"))
+    sums = write_baseline(tmp_path / "other", candidate, tasks=["sums"])[0]
+
+    def of(*words: str) -> str:
+        found = find_references(tmp_path, runs, words).of(candidate, "capitals")
+        assert found is not None
+        return found.name
+
+    assert of(str(place), str(sums)) == of(str(place), "capitals") == "baseline/capitals:base"
+    with pytest.raises(StoreError, match="no run and no model 'nobody'"):
+        of(str(place), "nobody")
+    with pytest.raises(StoreError, match=r"capitals has several baselines, .* and base: name one"):
+        of(str(place), "base")
+    for words in ([""], [str(place), " "]):
+        with pytest.raises(SelectionError, match="empty name"):
+            find_references(tmp_path, runs, words)
+
+
+def test_words_can_be_checked_before_anything_is_asked(tmp_path: Path, store: Store, cell) -> None:
+    old = store(cell(values={"match": [1.0]}))
+    (place,) = write_baseline(tmp_path / "leaderboard/baselines", side(old))
+    words = (str(place), "capitals", "tiny", old.name, f"{old.name}:tiny", "latest", "to-come")
+    find_references(tmp_path, tmp_path / "runs", words).check(["to-come"])
+    for word, said in (
+        ("to-cme", "no baseline, run or model 'to-cme' .did you mean 'to-come'"),
+        (f"{old.name}:big", "has no model 'big'"),
+        ("leaderboard/none", "no baseline leaderboard/none"),
+    ):
+        with pytest.raises(StoreError, match=said):
+            find_references(tmp_path, tmp_path / "runs", [word]).check(["to-come"])
+
+
 def test_bad_words_are_said_in_one_line(tmp_path: Path, store: Store, cell) -> None:
     sums = store(cell(values={"match": [1.0]}, task="sums", model="adder"))
     candidate, runs = side(store(cell(values={"match": [1.0]}), after=60)), tmp_path / "runs"

@@ -67,6 +67,16 @@ def test_the_exit_code_is_about_the_best_and_another_that_passes_is_named() -> N
     assert make_report({1: (0.9, "ERROR")}).exit_code == ExitCode.UNDECIDED
 
 
+def test_of_all_equals_none_is_called_the_best() -> None:
+    report = make_report({1: (0.5, "INCONCLUSIVE"), 2: (0.5, "INCONCLUSIVE"), 3: (None, "ERROR")})
+    lines = checkpoint_lines(report)
+    assert lines[-1].endswith("(none is best, all 2 have x 0.500: m-checkpoint-1)")
+    assert not any("best" in line for line in lines[:-1])
+    assert json.loads(checkpoint_json(report))["all_alike"] is True
+    assert not make_report({1: (0.5, "PASS")}).alike
+    assert not make_report({1: (0.5, "PASS"), 2: (0.6, "PASS")}).alike
+
+
 def test_a_checkpoint_without_a_value_is_never_the_best() -> None:
     report = make_report({1: (None, "ERROR"), 2: (0.0, "PASS")})
     assert report.best is not None

@@ -13,12 +13,15 @@ import pytest
 
 from harness.collect.gate_spec import GateSpec
 from harness.errors import ExitCode, SelectionError, StoreError
-from harness.records import Sample, Score
-from harness.results.gate import GateQuestion, gate
-from harness.results.pairs import Side
+from harness.records import Completion, Sample, Score
+from harness.results.evidence import Demand, drop_evidence
+from harness.results.gate import GateQuestion, gate, rule
+from harness.results.gate_report import gate_json
+from harness.results.metrics import SampleScores
+from harness.results.pairs import Metric, Side
 from harness.results.rulings import GateResult, Ruling
 from harness.results.run import JUDGE_ERROR, CellResult, ModelInfo, ScorerInfo
-from harness.results.selfcheck import self_check
+from harness.results.selfcheck import SelfCheck, self_check
 from harness.results.store import read_run, write_run
 
 Store = Callable[..., Path]
@@ -145,9 +148,22 @@ def test_the_same_weights_with_the_same_scores_are_proof(tmp_path: Path, cell, m
     path = write_run(tmp_path / "runs", run)
     # texts of nothing at all, as of a task that weighs choices, prove nothing
     assert one(path, GateSpec(metric="m", max_drop=0.0)).outcome == "INCONCLUSIVE"
-    same = [ModelInfo("base", "abc"), ModelInfo("tuned", "abc")]
-    path = write_run(tmp_path / "runs", replace(run, models=same))
-    assert one(path, GateSpec(metric="m", max_drop=0.0)).outcome == "PASS"
+    path = write_run(tmp_path / "runs", replace(run, models=same_weights("transformers")))
+    found = one(path, GateSpec(metric="m", max_drop=0.0))
+    assert found.outcome == "PASS"
+    assert "the baseline's own weights, task and scores" in found.reason
+    # a server's fingerprint is its name: who stands behind it, nobody knows
+    path = write_run(tmp_path / "runs", replace(run, models=same_weights("openai")))
+    assert one(path, GateSpec(metric="m", max_drop=0.0)).outcome == "INCONCLUSIVE"
+    # the same weights, asked something else
+    other = replace(silent("tuned"), task_hash="another prompt")
+    run = replace(make_run(silent("base"), other), models=same_weights("transformers"))
+    path = write_run(tmp_path / "runs", run)
+    assert one(path, GateSpec(metric="m", max_drop=0.0)).outcome == "INCONCLUSIVE"
+
+
+def same_weights(adapter: str) -> list[ModelInfo]:
+    return [ModelInfo(name, "abc", adapter) for name in ("base", "tuned")]
 
 
 def test_the_same_drop_everywhere(two: Callable[..., Path]) -> None:
@@ -169,6 +185,172 @@ def test_values_that_are_no_numbers_are_failed_samples(two: Callable[..., Path])
     assert (found.outcome, found.reason[:23]) == ("ERROR", "1 of 40 samples failed,")
     kept = GateSpec(metric="m", max_drop=0.1, max_error_rate=0.05)
     assert one(path, kept).n == 39
+
+
+# --------------------------------------------------------------------------- what is left out
+
+
+def skipping(cell, name: str, kept: int, n: int = 200, status: str = "skipped") -> CellResult:
+    """A cell that has scores of its first ``kept`` samples only."""
+    built = cell(name, values={"m": noise(n, 0.5, len(name))}, infos={"m": NUMBER}).build()
+    scores = [*built.scores["m"][:kept], *[Score(None, status)] * (n - kept)]  # type: ignore[list-item]
+    return replace(built, scores={"m": scores})
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("skipped", "ERROR"), ("error", "ERROR")])
+@pytest.mark.parametrize(("base", "tuned"), [(200, 10), (50, 200)])
+def test_samples_of_one_side_only_decide_nothing(
+    tmp_path: Path, cell, make_run, status: str, outcome: str, base: int, tuned: int
+) -> None:
+    built = [skipping(cell, "base", base, status=status), skipping(cell, "tuned", tuned)]
+    path = write_run(tmp_path / "runs", make_run(*built))
+    found = one(path, GateSpec(metric="m", max_drop=0.2))
+    assert found.outcome == outcome
+    kept = one(path, GateSpec(metric="m", max_drop=0.2, max_error_rate=1.0))
+    assert kept.outcome == "PASS"
+    assert kept.reason.endswith(f"; {min(base, tuned)} of 200 samples paired")
+
+
+def test_samples_that_both_sides_skip_are_no_hole(tmp_path: Path, cell, make_run) -> None:
+    run = make_run(skipping(cell, "base", 150), skipping(cell, "tuned", 150))
+    path = write_run(tmp_path / "runs", run)
+    found = one(path, GateSpec(metric="m", max_drop=0.2))
+    assert (found.outcome, found.n) == ("PASS", 150)
+    floor = one(path, GateSpec(metric="m", min=0.2))
+    assert floor.reason.endswith("; 150 of 200 samples have a score")
+
+
+def test_failures_that_may_hide_a_drop_are_noted(tmp_path: Path, cell, make_run) -> None:
+    built = [skipping(cell, "base", 200), skipping(cell, "tuned", 197, status="error")]
+    path = write_run(tmp_path / "runs", make_run(*built))
+    said = "capitals: m: 3 of 200 samples failed and count neither way"
+    notes = ask(path, GateSpec(metric="m", max_drop=0.01)).notes
+    assert [said in note for note in notes] == [True]
+    assert not ask(path, GateSpec(metric="m", max_drop=0.02)).notes
+
+
+def test_a_variant_that_only_the_baseline_has_is_an_error(store: Store, cell) -> None:
+    values = {"values": {"m": [0.5] * 30}, "infos": {"m": NUMBER}}
+    base = store(cell("base", **values), cell("base", variant="fps=1", **values))
+    path = store(cell("tuned", **values), after=9)
+    question = GateQuestion(
+        Side(read_run(path), "tuned"),
+        {"capitals": [GateSpec(metric="m", max_drop=0.2)]},
+        {"capitals": Side(read_run(base), "base")},
+    )
+    first, second = gate([question]).rulings
+    assert (first.outcome, second.outcome, second.variant) == ("PASS", "ERROR", "fps=1")
+    assert "no variant 'fps=1' of capitals, which the baseline has" in second.reason
+    partly = gate([replace(question, partial=True)])
+    assert [one.outcome for one in partly.rulings] == ["PASS"]
+    assert "were not run: fps=1" in partly.notes[0]
+
+
+# --------------------------------------------------------------------------- what is stale
+
+
+def stale(store: Store, base: object, tuned: object) -> str:
+    """Why a gate of two runs is in error; "" if it is not."""
+    old, new = store(base), store(tuned, after=9)  # type: ignore[arg-type]
+    question = GateQuestion(
+        Side(read_run(new), "tuned"),
+        {"capitals": [GateSpec(metric="m", max_drop=0.2)]},
+        {"capitals": Side(read_run(old), "base")},
+    )
+    (found,) = gate([question]).rulings
+    return found.reason if found.outcome == "ERROR" else ""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, ""),
+        ({"higher_is_better": False}, "higher_is_better of m is False and True"),
+        ({"low": -1.0}, "low of m is -1.0 and 0.0"),
+        ({"high": 100.0}, "high of m is 100.0 and 1.0"),
+        ({"kind": "proportion"}, "kind of m is proportion and number"),
+        ({"neutral": True}, "neutral of m is True and False"),
+        ({"kind": None, "low": None, "high": None}, ""),  # a run that does not tell its scale
+    ],
+)
+def test_a_metric_that_has_become_another_is_stale(
+    store: Store, cell, change: dict[str, object], said: str
+) -> None:
+    old = replace(NUMBER, **change)  # type: ignore[arg-type]
+    found = stale(
+        store,
+        cell("base", values={"m": noise(30, 0.5, 0)}, infos={"m": old}),
+        cell("tuned", values={"m": noise(30, 0.5, 1)}, infos={"m": NUMBER}),
+    )
+    assert said in found
+    assert bool(found) == bool(said)
+
+
+def test_other_clusters_are_stale(store: Store, cell) -> None:
+    def grouped(name: str, size: int) -> object:
+        films = [f"film {n // size}" for n in range(30)]
+        return cell(name, values={"m": noise(30, 0.5, 0)}, infos={"m": NUMBER}, clusters=films)
+
+    assert not stale(store, grouped("base", 10), grouped("tuned", 10))
+    assert "20 of 30 samples are in other clusters" in stale(
+        store, grouped("base", 30), grouped("tuned", 10)
+    )
+
+
+def test_a_judge_with_other_weights_is_stale(tmp_path: Path, cell, make_run) -> None:
+    sides = []
+    for after, name in enumerate(("base", "tuned")):
+        values = {"strict": noise(40, 0.5, after)}
+        run = make_run(cell(name, values=values, infos={"strict": JUDGED}).build(), after=after)
+        models = [*run.models, ModelInfo("llm", f"weights {after}", "transformers")]
+        path = write_run(tmp_path / "runs", replace(run, models=models))
+        sides.append(Side(read_run(path), name))
+    lines = {"capitals": [GateSpec(metric="strict", max_drop=0.2)]}
+    (found,) = gate([GateQuestion(sides[1], lines, {"capitals": sides[0]})]).rulings
+    assert found.outcome == "ERROR"
+    assert "llm, who judged strict, is another model than it was" in found.reason
+
+
+def test_other_targets_are_stale_though_samples_may_differ(store: Store, cell) -> None:
+    def asked(name: str, n: int, target: str) -> object:
+        samples = [Sample(f"q{i}", "?", target) for i in range(n)]
+        return cell(name, values={"m": noise(n, 0.5, 0)}, infos={"m": NUMBER}, samples=samples)
+
+    base = {"capitals": Side(read_run(store(asked("base", 40, "A"))), "base")}  # type: ignore[arg-type]
+    lines = {"capitals": [GateSpec(metric="m", max_drop=0.2)]}
+    for after, target in ((9, "A"), (18, "B")):
+        path = store(asked("tuned", 30, target), after=after)  # type: ignore[arg-type]
+        question = GateQuestion(Side(read_run(path), "tuned"), lines, base, intersect=True)
+        result = gate([question])
+        (found,) = result.rulings
+        assert found.outcome == ("PASS" if target == "A" else "ERROR"), found.reason
+        if target == "A":
+            assert any("MISMATCH allowed: samples differ" in note for note in result.notes)
+        else:
+            assert "30 of 30 samples that both have differ in input or target" in found.reason
+
+
+# --------------------------------------------------------------------------- what cannot be meant
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (GateSpec(metric="m", max_drop=5), "'max_drop' 5 allows everything"),
+        (GateSpec(metric="m", max_drop=1), "no drop of 'm' (0 to 1) is larger"),
+        (GateSpec(metric="m", max=70), "the values of 'm' are 0 to 1"),
+        (GateSpec(metric="m", min=-3), "'min' cannot be -3"),
+        (GateSpec(metric="m", min=0.2, min_kappa=0.6), "'m' is not judged"),
+        (GateSpec(metric="m", max_judge_error_rate=0.1), "'m' is not judged"),
+    ],
+)
+def test_limits_that_mean_nothing_are_mistakes(
+    two: Callable[..., Path], line: GateSpec, said: str
+) -> None:
+    path = two(noise(20, 0.5, 0), noise(20, 0.5, 1))
+    with pytest.raises(SelectionError) as caught:
+        ask(path, line)
+    assert said in str(caught.value)
 
 
 # --------------------------------------------------------------------------- clusters, classes
@@ -202,6 +384,35 @@ def test_each_class_is_ruled_on_alone(two: Callable[..., Path]) -> None:
     ]
     with pytest.raises(SelectionError, match=r"no column 'plcae' \(did you mean 'place'\?\)"):
         ask(path, GateSpec(metric="m", max_drop=0.2, per_class="plcae"))
+
+
+def test_samples_without_a_class_are_one(two: Callable[..., Path]) -> None:
+    rows = [{"place": "inside"}, {"place": None}, {}]
+    samples = [Sample(f"q{n}", "?", "A", row=rows[n % 3]) for n in range(60)]
+    path = two([1.0] * 60, [float(n % 3 == 0) for n in range(60)], samples=samples)
+    found = ask(path, GateSpec(metric="m", max_drop=0.2, per_class="place")).rulings
+    assert [(r.group, r.n, r.outcome) for r in found] == [
+        ("(none)", 40, "FAIL"),
+        ("inside", 20, "PASS"),
+    ]
+
+
+def test_nobody_left_is_told_as_what_it_is(tmp_path: Path, cell, make_run) -> None:
+    built = [
+        skipping(cell, "base", 10, n=20, status="error"),
+        skipping(cell, "tuned", 1, n=20, status="error"),
+    ]
+    for at, name in enumerate(("base", "tuned")):
+        turned = list(built[at].scores["m"])
+        built[at] = replace(built[at], scores={"m": turned[::-1] if name == "base" else turned})
+    path = write_run(tmp_path / "runs", make_run(*built))
+    line = GateSpec(metric="m", max_drop=0.2, max_error_rate=1.0)
+    assert one(path, line).reason == "no sample has a score on both sides"
+    none = write_run(tmp_path / "runs", make_run(skipping(cell, "tuned", 0, 20, "error"), after=5))
+    question = GateQuestion(
+        Side(read_run(none), "tuned"), {"capitals": [GateSpec(metric="m", min=0, max_error_rate=1)]}
+    )
+    assert gate([question]).rulings[0].reason == "no sample has a score"
 
 
 # --------------------------------------------------------------------------- judges
@@ -277,6 +488,23 @@ def test_sixteen_unreadable_verdicts_are_an_error_and_no_failure(
     assert kept.rulings[0].reason == "0 of 16 samples failed, 0 of 16 answers have no verdict"
 
 
+def test_a_baseline_without_verdicts_decides_nothing(tmp_path: Path, cell, make_run) -> None:
+    built = [
+        cell(name, values={"strict": noise(40, 0.5, seed)}, infos={"strict": JUDGED}).build()
+        for seed, name in enumerate(("base", "tuned"))
+    ]
+    error = Score(None, "error", explanation=f"{JUDGE_ERROR}no reply")
+    holes = replace(built[0], scores={"strict": [error] * 4 + list(built[0].scores["strict"][4:])})
+    path = write_run(tmp_path / "runs", make_run(holes, built[1]))
+    found = one(path, GateSpec(metric="strict", max_drop=0.2))
+    assert found.outcome == "ERROR"
+    assert "of the baseline" in found.reason
+    assert "4 of 40 answers have no verdict" in found.reason
+    # verdicts have a limit of their own, and count as no failures of the model
+    allowed = GateSpec(metric="strict", max_drop=0.2, max_judge_error_rate=0.2)
+    assert (one(path, allowed).outcome, one(path, allowed).n) == ("PASS", 36)
+
+
 # --------------------------------------------------------------------------- costs
 
 
@@ -335,7 +563,117 @@ def test_latencies_of_two_machines_are_not_compared(tmp_path: Path, cell, make_r
     assert "was measured on another machine (another; here" in found.reason
 
 
+def from_cache(built: CellResult, count: int) -> CellResult:
+    """The same cell, its first answers known before."""
+    rows = [replace(row, cached=n < count) for n, row in enumerate(built.completions)]
+    return replace(built, completions=rows)
+
+
+@pytest.mark.parametrize("metric", ["latency_p95_ms", "latency_p50_ms", "peak_memory_mb"])
+@pytest.mark.parametrize("limit", [{"max_ratio": 1.5}, {"max": 1e6}])
+def test_what_was_cached_was_not_measured(
+    tmp_path: Path, cell, make_run, metric: str, limit: dict[str, float]
+) -> None:
+    base, tuned = timed(cell, "base", 1.0), timed(cell, "tuned", 1.0)
+    path = write_run(tmp_path / "runs", make_run(base, from_cache(tuned, 60)))
+    found = one(path, GateSpec(metric=metric, **limit))  # type: ignore[arg-type]
+    assert found.outcome == "ERROR"
+    said = f"no {metric} was measured anew: all 60 answers were cached (harness run --fresh"
+    assert found.reason.startswith(said)
+    path = write_run(tmp_path / "runs", make_run(base, from_cache(tuned, 31), after=5))
+    found = one(path, GateSpec(metric=metric, **limit))  # type: ignore[arg-type]
+    assert found.reason.startswith("only 29 of 60 answers were measured anew")
+
+
+def test_cached_latencies_do_not_count_and_cached_tokens_do(tmp_path: Path, cell, make_run) -> None:
+    base, tuned = timed(cell, "base", 1.0), from_cache(timed(cell, "tuned", 1.0), 20)
+    slow = [
+        replace(r, completion=replace(r.completion, latency_ms=1e9)) if r.cached else r
+        for r in tuned.completions
+    ]
+    path = write_run(tmp_path / "runs", make_run(base, replace(tuned, completions=slow)))
+    found = one(path, GateSpec(metric="latency_p50_ms", max_ratio=1.5))
+    assert (found.outcome, found.n) == ("PASS", 40)
+    assert found.reason.endswith("; 40 of 60 answers measured anew")
+    assert one(path, GateSpec(metric="completion_tokens", max_ratio=1.5)).n == 60
+    swapped = write_run(
+        tmp_path / "runs",
+        make_run(from_cache(timed(cell, "base", 1.0), 60), timed(cell, "tuned", 1.0), after=5),
+    )
+    found = one(swapped, GateSpec(metric="latency_p50_ms", max_ratio=1.5))
+    assert "of the baseline" in found.reason
+    assert "was measured anew" in found.reason
+
+
+def test_a_cost_of_answers_that_failed_decides_nothing(tmp_path: Path, cell, make_run) -> None:
+    base, tuned = timed(cell, "base", 1.0), timed(cell, "tuned", 1.0)
+    lost = [
+        replace(row, completion=Completion(row.sample, error="no answer", finish_reason="error"))
+        for row in tuned.completions[:30]
+    ]
+    rows = [*lost, *tuned.completions[30:]]
+    path = write_run(tmp_path / "runs", make_run(base, replace(tuned, completions=rows)))
+    for limit in ({"max_ratio": 1.5}, {"max": 1e6}, {"max_error_rate": 0.1}):
+        found = one(path, GateSpec(metric="latency_p50_ms", **limit))  # type: ignore[arg-type]
+        assert found.outcome == "ERROR"
+        assert "30 of 60 samples failed, more than" in found.reason
+    kept = one(path, GateSpec(metric="latency_p50_ms", max_error_rate=0.5))
+    assert (kept.outcome, kept.reason) == ("PASS", "30 of 60 samples failed")
+
+
+def test_a_cost_beside_holes_of_the_baseline_decides_nothing(
+    tmp_path: Path, cell, make_run
+) -> None:
+    base, tuned = timed(cell, "base", 1.0), timed(cell, "tuned", 1.0)
+    lost = [
+        replace(row, completion=Completion(row.sample, error="no answer", finish_reason="error"))
+        for row in base.completions[:30]
+    ]
+    base = replace(base, completions=[*lost, *base.completions[30:]])
+    path = write_run(tmp_path / "runs", make_run(base, tuned))
+    found = one(path, GateSpec(metric="completion_tokens", max_ratio=1.5))
+    assert found.outcome == "ERROR"
+    assert "30 of 60 samples were answered on one side only" in found.reason
+
+
+def test_a_cost_on_other_data_is_stale(tmp_path: Path, cell, make_run) -> None:
+    base, tuned = timed(cell, "base", 1.0), timed(cell, "tuned", 1.0)
+    old = write_run(tmp_path / "runs", make_run(replace(base, task_version=2)))
+    new = write_run(tmp_path / "runs", make_run(tuned, after=5))
+    lines = {"capitals": [GateSpec(metric="completion_tokens", max_ratio=1.5)]}
+    question = GateQuestion(
+        Side(read_run(new), "tuned"), lines, {"capitals": Side(read_run(old), "base")}
+    )
+    (found,) = gate([question]).rulings
+    assert (found.outcome, "is stale (task versions 2 and 1)" in found.reason) == ("ERROR", True)
+
+
 # --------------------------------------------------------------------------- the whole gate
+
+
+def test_json_has_no_numbers_that_json_has_not(two: Callable[..., Path]) -> None:
+    (found,) = ask(two(noise(20, 0.5, 0), noise(20, 0.5, 1)), GateSpec(metric="m", min=0.1)).rulings
+    nowhere = replace(found, after=float("inf"), low=float("-inf"), p=float("nan"))
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    (told,) = json.loads(gate_json(GateResult([nowhere])), parse_constant=refuse)["rulings"]
+    assert (told["after"], told["low"], told["p"]) == (None, None, None)
+    assert told["n"] == 20
+
+
+def test_an_infinite_baseline_decides_nothing() -> None:
+    info = ScorerInfo("ppl", higher_is_better=False, aggregate="perplexity", kind="number", low=0)
+    zeros = np.zeros(3)
+    lost = np.array([[1e6, 2.0]] * 3)
+    side = SampleScores(["a", "b", "c"], zeros, zeros, lost, np.zeros(3, dtype=np.int8))
+    metric = Metric(info, side.ids, side, side, [None] * 3)
+    line = GateSpec(metric="ppl", max_drop=1)
+    demand = Demand(line, "max_drop", 1.0, "ppl", "books", "", "tuned", "")
+    (ruling,) = rule([drop_evidence(demand, metric, [0, 1, 2], "")])
+    assert ruling.outcome == "ERROR"
+    assert ruling.reason == "the baseline's ppl is inf: no drop from there"
 
 
 def test_a_fail_outweighs_an_error(two: Callable[..., Path]) -> None:
@@ -417,5 +755,32 @@ def test_self_check_measures_false_fails_and_power(two: Callable[..., Path]) -> 
     assert power[0.0] <= 0.1
     assert power[0.0] < power[0.02] < power[0.04] <= power[0.08]
     assert power[0.08] > 0.95
+    assert done.notes == []
+    low = GateSpec(metric="m", max_drop=0.3)  # from 0.5, no model falls by 0.6
+    drops = {one.drop for one in self_check(replace(question, lines={"capitals": [low]})).lines}
+    assert drops == {0.0, 0.15, 0.3}
     with pytest.raises(StoreError, match="nothing to check"):
         self_check(replace(question, lines={"capitals": [GateSpec(metric="m", min=0.1)]}))
+
+
+def test_self_check_tries_the_gate_as_it_is_configured(two: Callable[..., Path]) -> None:
+    run = read_run(two(noise(60, 0.5, 0), noise(60, 0.5, 1)))
+
+    def tried(*lines: GateSpec) -> SelfCheck:
+        sides = Side(run, "tuned"), {"capitals": lines}, {"capitals": Side(run, "base")}
+        return self_check(GateQuestion(*sides), rounds=60)
+
+    drop = GateSpec(metric="m", max_drop=0.001)
+    assert tried(drop).kept
+    strict = tried(drop.model_copy(update={"on_inconclusive": "fail"}))
+    assert strict.false_fail > 0.5
+    assert not strict.kept
+    assert any("'on_inconclusive: fail' alone stops" in note for note in strict.notes)
+    point = tried(GateSpec(metric="m", max_drop=0.0, rule="point"))
+    assert point.false_fail > 0.2
+    # a floor that nobody reaches, beside the same metric; a cost that swapping does not change
+    beside = tried(drop, GateSpec(metric="m", min=0.9), GateSpec(metric="completion_tokens", max=9))
+    assert beside.false_fail == 1.0
+    shares = {one.name: one.shares for one in beside.lines if one.drop == 0.0}
+    assert shares["capitals m min 0.9"] == {"FAIL": 1.0}
+    assert "capitals completion_tokens max 9: not simulated: a cost" in beside.notes

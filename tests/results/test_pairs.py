@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from harness.records import Sample
 from harness.results.compare import compare
 from harness.results.pairs import CompareOptions, Side, find_sides, pair_cells
 from harness.results.run import ScorerInfo
+from harness.results.store import write_run
 
 Store = Callable[..., Path]
 REASONS = CompareOptions(collect_reasons=True)
@@ -55,6 +57,22 @@ def test_another_judge_is_another_measure(store: Store, cell) -> None:
     assert pair.reasons == ["m was judged by one and two"]
     (pair,) = pair_cells(*sides(path, "a", "c"), REASONS)
     assert pair.reasons == ["the templates of m differ"]
+
+
+def test_the_mean_of_several_draws_is_another_measure_than_one(
+    tmp_path: Path, cell, make_run
+) -> None:
+    once = cell("a", values={"m": [0.1, 0.2]}).build()
+    often = cell("b", values={"m": [0.1, 0.2]}).build()
+    rows = [replace(row, epoch=n) for n in range(3) for row in often.completions]
+    often = replace(often, completions=rows, scores={"m": [*often.scores["m"]] * 3})
+    path = write_run(tmp_path / "runs", make_run(once, often))
+    (pair,) = pair_cells(*sides(path), REASONS)
+    assert pair.reasons == ["epochs 1 and 3"]
+    with pytest.raises(StoreError, match=r"epochs 1 and 3 \(--intersect compares"):
+        compare(path.parent, "a", "b", CompareOptions())
+    _, notes = compare(path.parent, "a", "b", CompareOptions(intersect=True))
+    assert notes == ["capitals: MISMATCH allowed: epochs 1 and 3"]
 
 
 @pytest.mark.parametrize("intersect", [False, True])

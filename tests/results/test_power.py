@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -93,3 +95,47 @@ def test_where_nothing_can_be_said() -> None:
     assert power.minimum_detectable_effect(0.0, 50) is None
     assert power.power_of_drop(0.0, 50, 0.1) is None
     assert power.power_of_drop(1.0, 2_000_000, 0.01) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("margin", "n"), [(0.01, 319), (0.02, 158), (0.05, 62), (0.1, 30), (1.0, 2)]
+)
+def test_pairs_that_never_differ_need_what_tangos_bound_needs(margin: float, n: int) -> None:
+    from harness.results.drop_bounds import tango_bounds
+
+    assert power.required_n_pairs(0.0, margin) == n
+    assert tango_bounds(0, 0, n, 0.05).low > -margin
+    assert tango_bounds(0, 0, n - 1, 0.05).low <= -margin
+
+
+def test_the_more_pairs_differ_the_more_are_needed() -> None:
+    found = [power.required_n_pairs(share, 0.05) for share in (0.0, 0.01, 0.05, 0.2, 0.5)]
+    assert found == sorted(found)
+    assert found[-1] == pytest.approx(power.required_n(0.5**0.5, 0.05), rel=0.03)
+    assert power.required_n_pairs(0.3, 0.001) == power.required_n(0.3**0.5, 0.001)  # by t
+    assert power.required_n_pairs(0.1, 0.0) is None
+
+
+@settings(deadline=None)
+@given(st.floats(0.02, 0.98), st.floats(0.02, 0.98))
+def test_required_samples_of_a_share_are_enough_by_scipys_binomial(
+    value: float, limit: float
+) -> None:
+    from scipy.stats import binom
+
+    found = power.required_n_share(value, limit)
+    assert found == power.required_n_share(1 - value, 1 - limit) or abs(value - limit) < 0.02
+    if found is None or found > 5000:
+        assert abs(value - limit) < 0.05
+        return
+    high, low = (value, limit) if value > limit else (1 - value, 1 - limit)
+    counts = np.arange(found + 1)
+    shows = binom.sf(counts - 1, found, low) <= 0.05
+    assert binom.pmf(counts, found, high)[shows].sum() >= 0.8 - 1e-9
+
+
+def test_a_drop_that_is_reckoned_with_unseen_takes_more_samples() -> None:
+    plain, wary, strict = (power.required_n(0.1, 0.05, reach=reach) for reach in (0.0, 0.5, 1.0))
+    assert (plain, wary, strict) == (27, 51, 83)
+    assert power.required_n(math.inf, 0.1) is None
+    assert power.required_n_share(0.9, 0.9) is None

@@ -206,3 +206,11 @@ def test_students_quantile_of_one_and_two_degrees_is_in_closed_form() -> None:
     assert stats.t_quantile(1, 0.5) == pytest.approx(1.0, rel=1e-13)
     assert stats.t_quantile(2, 0.5) == pytest.approx((2 / 3) ** 0.5, rel=1e-13)
     assert stats.t_quantile(10**9, 0.95) == pytest.approx(stats.normal_quantile(0.95), rel=1e-8)
+
+
+def test_endless_resamples_have_no_interval_and_no_warning() -> None:
+    drawn = np.full(100, np.inf)
+    assert not stats.percentiles(drawn, 0.95, "bootstrap").known
+    assert not stats.percentiles(np.append(drawn, 1.0), 0.95, "bootstrap").known
+    assert stats.overflows(drawn)
+    assert not stats.overflows(drawn[:0], np.ones(3))

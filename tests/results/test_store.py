@@ -361,7 +361,7 @@ def test_a_manifest_that_is_none_is_told_in_words(store: Store, cell, text: str)
     with pytest.raises(StoreError, match="is damaged: it ") as caught:
         read_run(path)
     said = str(caught.value).partition("is damaged: ")[2]
-    assert said in ("it is not the manifest of a run", "it has no 'cells'")
+    assert said in ("it is not the manifest of a run", "it has no 'schema_version'")
 
 
 def test_a_manifest_of_before_kinds_and_bounds_is_read(store: Store, cell) -> None:

@@ -478,10 +478,11 @@ def test_criteria_are_shown_when_asked_for(judged: UserProject, invoke: Invoke) 
     for command in (("show", "latest", "--worst", "0"), ("compare", "recorded", "wordy")):
         _, short, _ = invoke(*command)
         _, whole, _ = invoke(*command, "--criteria")
-        assert "strict." not in short.split("--criteria")[0]
-        assert "strict." in whole
+        # a narrow terminal breaks long names, so the last part of one is looked for
+        assert "relevance" not in short.split("--criteria")[0]
+        assert "relevance" in whole
         _, named, _ = invoke(*command, "--metric", parts[0])
-        assert "strict." in named
+        assert parts[0].partition("[")[0].removeprefix("strict.") in named
 
 
 def test_a_run_with_a_judge_imports_neither_pandas_nor_scipy(
