@@ -208,7 +208,7 @@ def test_a_warning_shows_the_gate(own: UserProject, run_pytest: Pytest) -> None:
     done = run_pytest("--harness", "--harness-model=base,tuned", "-W", "default")
     done.assert_outcomes(passed=2, warnings=1)
     done.stdout.fnmatch_lines(
-        ["  tasks/sums/sums.task.yaml:12: InconclusiveWarning: *", "    gate: [[]{metric: *"]
+        ["  tasks/sums/sums.task.yaml:13: InconclusiveWarning: *", "    gate: [[]{metric: *"]
     )
 
 

@@ -147,10 +147,12 @@ def _named(root: Path, name: str) -> Path:
     from harness.collect.suggest import known_or_near
     from harness.errors import StoreError, shown
     from harness.results.references import find_baselines
+    from harness.results.store import one_line
 
     for path in (root / name, Path(name)):
-        if path.exists():
-            return path
+        with one_line(f"{shown(path)}: cannot be read"):
+            if path.exists():
+                return path
     hint = known_or_near(name, [path.name for path in find_baselines(root)])
     make = "'harness baseline set RUN' makes one"
     raise StoreError(f"no baseline '{name}' below {shown(root)}{hint}: {make}")

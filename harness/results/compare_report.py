@@ -96,7 +96,7 @@ def _paper(rows: Sequence[Comparison], lead: Sequence[str]) -> Table:
         side = "" if row.neutral or row.higher_is_better else " (lower is better)"
         cells = [f"{row.metric}{side}", str(row.n)]
         cells += [_with_interval(one.value, one.interval) for one in (row.before, row.after)]
-        cells.append(_difference(row.difference).replace("\n", " "))
+        cells.append(_signed(row.difference))
         cells.append(p_value(row.p_holm)[1:].lstrip("=") if row.n else "-")
         size = row.effect_size
         words = "-" if size is None else _two_digits(size)
@@ -106,8 +106,12 @@ def _paper(rows: Sequence[Comparison], lead: Sequence[str]) -> Table:
     if any(row.content for row in rows):
         columns.append("content")
         for row, cells in zip(rows, found, strict=True):
-            cells.append(_difference(row.content).replace("\n", " ") if row.content else "-")
+            cells.append(_signed(row.content) if row.content else "-")
     return Table(_title(rows[0]), columns, found, "l" + "r" * (len(columns) - 1), lead=lead)
+
+
+def _signed(found: Difference) -> str:
+    return _difference(found).replace("\n", " ").removesuffix(" -")
 
 
 def _with_interval(value: float | None, around: Interval) -> str:

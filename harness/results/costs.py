@@ -26,6 +26,8 @@ COLUMN = {
 }
 QUANTILE = {"latency_p95_ms": 0.95, "latency_p50_ms": 0.5}
 FRESH = "harness run --fresh measures"
+FEW_BATCHES = 8
+"""Times that differ, below which resampling them would only pretend to know their spread."""
 
 
 @dataclass
@@ -105,8 +107,13 @@ def ratio_to_baseline(
 
     left, right = (np.array([side.costs[one] for one in common]) for side in (a, b))
     clusters = read_clusters(sides[1].run, cells[1], common)
+    found = ratio_evidence(demand, left, right, clusters)
     remark = _remark(len(common), both)
-    return replace(ratio_evidence(demand, left, right, clusters), remark=remark)
+    batches = min(len(set(left.tolist())), len(set(right.tolist())))
+    if metric in QUANTILE and batches < FEW_BATCHES:  # the samples of a batch share one time
+        said = f"only {batches} times were measured" if batches > 1 else "one time was measured"
+        found, remark = replace(found, ratio=None), "; ".join(filter(None, [remark, said]))
+    return replace(found, remark=remark)
 
 
 def _stale(metric: str, found: Answers, baseline: str) -> str:

@@ -18,9 +18,9 @@ from harness.results.classes import NONE, classes_of
 from harness.results.costs import cost_evidence, failures, ratio_to_baseline
 from harness.results.decide import decide
 from harness.results.evidence import Demand, Evidence, Key, Trial, settled
-from harness.results.identical import same_answers
+from harness.results.identical import Comparable, Texts, same_answers
 from harness.results.manifest import CellRecord
-from harness.results.mismatch import SAMPLES_DIFFER, Stored, mismatches
+from harness.results.mismatch import SAMPLES_DIFFER, Stored, mismatches, not_comparable
 from harness.results.multiple import holm
 from harness.results.pairs import CellPair, CompareOptions, Metric, Side, pair_cells
 from harness.results.preconditions import (
@@ -46,6 +46,7 @@ class Seen:
     """What was read for a question, once for all of its lines, and what is to be said of it."""
 
     pairs: Pairs = field(default_factory=dict)
+    texts: dict[str, Texts] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -238,7 +239,7 @@ class _Line:
             if wrong:
                 yield settled(self._demand(cell, key), error=wrong)
                 return
-        same = same_answers(self._sides(key), pair, metric) if key == "max_drop" else ""
+        both = Comparable(self._sides(key), pair, metric, self.question.seen.texts)
         for group, at, total in self._classes(cell, metric):
             demand = self._demand(cell, key, group)
             if not at:
@@ -246,6 +247,7 @@ class _Line:
                 continue
             what = "samples paired" if key == "max_drop" else "samples have a score"
             remark = f"{len(at)} of {total} {what}" if len(at) < total else ""
+            same = same_answers(both, at) if key == "max_drop" else ""
             yield Trial(demand, metric, at, same, remark=remark)
 
     def _holes(self, pair: CellPair, metric: Metric) -> str:
@@ -302,7 +304,6 @@ class _Line:
 
     def _stale(self, stored: tuple[Stored, Stored], reasons: Sequence[str]) -> str:
         """Why a baseline measures something else; "" if it does not. Notes what is allowed."""
-        baseline = f"{stored[0][0].run_id}:{stored[0][1].model}"
         cell = stored[1][1]
         where = f"{cell.task}[{cell.variant}]" if cell.variant else cell.task
         allowed = [
@@ -312,7 +313,7 @@ class _Line:
         ]
         kept = [one for one in reasons if one not in allowed] + asked_differently(stored)
         if kept:
-            return f"the baseline {baseline} is stale ({'; '.join(kept)}): set it again"
+            return not_comparable(stored[0], kept)
         notes = [f"{where}: MISMATCH allowed: {reason}" for reason in allowed]
         if stored[0][1].task_hash != cell.task_hash:
             what = "the task differs from the baseline's (prompt or settings)"

@@ -15,8 +15,14 @@ WORD = {ExitCode.OK: "PASS", ExitCode.FAILED: "FAIL", ExitCode.UNDECIDED: "ERROR
 
 
 def verdict_word(result: GateResult) -> str:
-    """The whole gate in one word."""
-    return WORD[result.exit_code]
+    """The whole gate in one word: it is INCONCLUSIVE, and stops nothing, if a line is, unless the
+    task says that such a line passes."""
+    open_lines = [
+        one
+        for one in result.rulings
+        if one.outcome == "INCONCLUSIVE" and one.on_inconclusive == "warn"
+    ]
+    return "INCONCLUSIVE" if open_lines and not result.exit_code else WORD[result.exit_code]
 
 
 def gate_lines(result: GateResult) -> list[str]:

@@ -3,7 +3,7 @@ can be believed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from harness.collect.gate_spec import GateSpec
@@ -39,25 +39,38 @@ def make_questions(
     """
     questions = []
     for side in sides:
+        side.run.verify()  # "every answer is the baseline's own" is read from more than scores
         lines = _lines_of(side, project, tasks)
         if not lines:
             continue
         evaluated = {spec.task or task for task, specs in lines.items() for spec in specs}
         found = {task: references.of(side, task) for task in sorted(evaluated)}
-        questions.append(
-            GateQuestion(
-                candidate=side,
-                lines=lines,
-                baselines={task: one for task, one in found.items() if one is not None},
-                trust=trust_of(side.run, project.root),
-                intersect=intersect,
-                partial=partial,
-            )
+        question = GateQuestion(
+            candidate=side,
+            lines=lines,
+            baselines={task: one for task, one in found.items() if one is not None},
+            trust=trust_of(side.run, project.root),
+            intersect=intersect,
+            partial=partial,
         )
+        question.seen.notes += _changed_since(side, project, evaluated)
+        questions.append(question)
     if not questions:
         ran = sorted({cell.task for side in sides for cell in side.run.manifest.cells})
         raise SelectionError(f"no gate is declared by {', '.join(ran)}: add 'gate:' to a task file")
     return questions
+
+
+def _changed_since(side: Side, project: Project, tasks: Collection[str]) -> list[str]:
+    """Tasks whose file has another version today than when the candidate was run."""
+    notes = []
+    for cell in {one.task: one for one in side.run.manifest.cells if one.task in tasks}.values():
+        if project.knows("task", cell.task):
+            today = project.get_task(cell.task).version
+            if today != cell.task_version:
+                what = f"the task file says version {today}, {side.name} is of {cell.task_version}"
+                notes.append(f"{cell.task}: {what}: run it again")
+    return notes
 
 
 def _lines_of(

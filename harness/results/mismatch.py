@@ -47,6 +47,18 @@ def mismatches(
     return reasons or _hashes(a, b)
 
 
+def not_comparable(baseline: Stored, reasons: Sequence[str]) -> str:
+    """What to do about a baseline that does not measure what the candidate was measured by."""
+    run, cell = baseline
+    name, said = f"{run.run_id}:{cell.model}", "; ".join(reasons)
+    if all(reason.startswith(SAMPLES_DIFFER) for reason in reasons):
+        way = "run the same ones, or --intersect compares what both have"
+        return f"not the samples of the baseline {name} ({said}): {way}"
+    if run.manifest.kind == "run":
+        return f"cannot be compared with {name} ({said}): run both alike"
+    return f"the baseline {name} is stale ({said}): set it again"
+
+
 def epochs_of(cell: CellRecord) -> int:
     """How often each sample was asked."""
     return max(1, round(cell.completions / cell.samples)) if cell.samples else 1

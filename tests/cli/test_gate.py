@@ -471,3 +471,64 @@ def test_the_real_command_starts_no_torch(project: UserProject, ran: Callable[..
     )
     assert done.returncode == 1, done.stderr
     assert "loaded: []" in done.stdout
+
+
+def test_a_limited_run_is_told_how_to_be_compared(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[0], bad=[0])
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    assert invoke("run", "sums", "-m", "bad", "--limit", "20")[0] == 0
+    code, out, _ = invoke("gate", "latest")
+    assert code == 6
+    assert "not the samples of the baseline" in out
+    assert "run the same ones, or --intersect compares what both have" in out
+    assert invoke("gate", "latest", "--intersect")[0] == 0
+
+
+def test_what_is_only_undecided_is_not_called_a_pass(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(12, good=[0], other=[1])
+    code, out, _ = invoke("gate", "latest:other", "--baseline", "latest:good")
+    assert (code, out.splitlines()[-1]) == (0, "gate: INCONCLUSIVE (1 INCONCLUSIVE)")
+    set_gate(project, "gate: [{metric: exact_match, max_drop: 0.1, on_inconclusive: pass}]\n")
+    code, out, _ = invoke("gate", "latest:other", "--baseline", "latest:good")
+    assert (code, out.splitlines()[-1]) == (0, "gate: PASS (1 INCONCLUSIVE)")
+
+
+def test_a_candidate_that_lost_a_file_is_no_run(ran: Callable[..., None], invoke: Invoke) -> None:
+    ran(12, good=[0], other=[0])
+    (run,) = Path("runs").iterdir()
+    (run / "completions.parquet").unlink()
+    code, _, err = invoke("gate", "latest:other", "--baseline", "latest:good")
+    assert code == 4
+    assert "completions.parquet" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_task_that_changed_since_the_run_is_told(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(12, good=[0], other=[0])
+    task = project.root / "tasks/sums/sums.task.yaml"
+    task.write_text(task.read_text().replace("version: 1", "version: 2"))
+    _, out, _ = invoke("gate", "latest:other", "--baseline", "latest:good")
+    assert "note: sums: the task file says version 2" in out
+    assert "is of 1: run it again" in out
+
+
+def test_a_class_in_which_all_answers_are_the_baselines_own_passes(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(40, good=[], bad=[])
+    rows = Path("tasks/sums/data/sums.jsonl").read_text().splitlines()
+    named = [{**json.loads(row), "kind": "ab"[n % 2]} for n, row in enumerate(rows)]
+    project.write_rows("tasks/sums/data/sums.jsonl", named)
+    other = {f"s{n}": str(2 * n + 1) if n % 2 == 0 else f" {2 * n + 1}" for n in range(40)}
+    project.add_replay(other, "bad")
+    set_gate(project, "gate: [{metric: exact_match, max_drop: 0.1, per_class: kind}]\n")
+    assert invoke("run", "sums", "-m", "good,bad")[0] == 0
+    _, out, _ = invoke("gate", "latest:bad", "--baseline", "latest:good")
+    assert "PASS          exact_match (a): max_drop 0.1  1.000 -> 1.000: every answer is" in out
+    assert "INCONCLUSIVE  exact_match (b)" in out

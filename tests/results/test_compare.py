@@ -515,6 +515,6 @@ def test_latex_is_a_table_whatever_the_names(store: Store, cell) -> None:
     lines = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0].strip().splitlines()
     assert len(lines) == 2
     for line in lines:
-        assert len(re.findall(r"(?<!\\)&", line)) == 5
+        assert len(re.findall(r"(?<!\\)&", line)) == 6
         assert line.endswith(r"\\")
         assert not re.search(r"(?<!\\)[%#_^~$]", line.replace(r"\ensuremath", ""))

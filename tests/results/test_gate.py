@@ -538,6 +538,22 @@ def test_latency_against_the_baselines(
     assert found.outcome == outcome, found.reason
 
 
+def test_one_batch_has_one_time_and_no_interval(tmp_path: Path, cell, make_run) -> None:
+    def batched(name: str, time: float) -> CellResult:
+        built = timed(cell, name, 1.0)
+        rows = [
+            replace(row, completion=replace(row.completion, latency_ms=time))
+            for row in built.completions
+        ]
+        return replace(built, completions=rows)
+
+    path = write_run(tmp_path / "runs", make_run(batched("base", 3.0), batched("tuned", 4.5)))
+    found = one(path, GateSpec(metric="latency_p95_ms", max_ratio=1.2))
+    assert found.outcome == "FAIL"
+    assert "chance not considered" in found.reason
+    assert "surely" not in found.reason
+
+
 def test_tokens_against_the_baselines_and_a_ceiling(tmp_path: Path, cell, make_run) -> None:
     run = make_run(timed(cell, "base", 1.0), timed(cell, "tuned", 1.5))
     path = write_run(tmp_path / "runs", run)
@@ -645,7 +661,10 @@ def test_a_cost_on_other_data_is_stale(tmp_path: Path, cell, make_run) -> None:
         Side(read_run(new), "tuned"), lines, {"capitals": Side(read_run(old), "base")}
     )
     (found,) = gate([question]).rulings
-    assert (found.outcome, "is stale (task versions 2 and 1)" in found.reason) == ("ERROR", True)
+    assert (found.outcome, "base (task versions 2 and 1): run both alike" in found.reason) == (
+        "ERROR",
+        True,
+    )
 
 
 # --------------------------------------------------------------------------- the whole gate
