@@ -61,7 +61,14 @@ class GateArguments:
     metavar="REV",
     help="Run and gate only cells whose spec, data, judge or weights changed since a git revision.",
 )
-@click.option("-m", "--model", default="", metavar="NAME,...", help="Models, if run.")
+@click.option(
+    "-m",
+    "--model",
+    callback=not_empty,
+    metavar="NAME,...",
+    help="Models of --changed-since (all cards that name a `baseline`), or the base of "
+    "--checkpoints.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many samples a task, if run.")
 @click.option("--judge-model", callback=not_empty, metavar="NAME,...", help="Who judges, if run.")
 @click.option("--runs", type=NamedPath(), help="Where runs are (runs/).")

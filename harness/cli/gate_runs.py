@@ -142,7 +142,7 @@ def gate_changed(arguments: GateArguments, project: Project) -> ExitCode:
     changed, why = changed_cells(cells, project, arguments.changed_since)
     since = arguments.changed_since
     if not changed:
-        click.echo(f"nothing changed since {since}: none of {len(cells)} cells is run", err=True)
+        click.echo(f"no cell of {len(cells)} changed since {since}: nothing is run", err=True)
         return tell(GateResult(()), arguments)
     references = _references(arguments, project)
     found = _Change(changed, _beside(changed, arguments, project), dict(why))

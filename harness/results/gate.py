@@ -122,6 +122,8 @@ def notes_on(question: GateQuestion) -> list[str]:
     model = question.candidate.model
     notes = list(dict.fromkeys(question.seen.notes))
     for task, side in question.baselines.items():
+        if side.name == question.candidate.name:
+            notes.append(f"{task}: {model} is compared with itself")
         if side.run.manifest.dirty:
             notes.append(f"{task}: the baseline {side.name} was run with uncommitted changes")
     points = {s.metric for lines in question.lines.values() for s in lines if s.rule == "point"}

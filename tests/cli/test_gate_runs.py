@@ -280,7 +280,7 @@ def committed(project: UserProject) -> UserProject:
 def test_nothing_changed_runs_nothing(committed: UserProject, invoke: Invoke) -> None:
     code, out, err = invoke("gate", "--changed-since", "HEAD")
     assert code == 0, err
-    assert "nothing changed since HEAD: none of 2 cells is run" in err
+    assert "no cell of 2 changed since HEAD: nothing is run" in err
     assert out.splitlines()[-1] == "gate: PASS (no lines)"
     assert not (committed.root / "runs").exists()
     code, out, _ = invoke("gate", "--changed-since", "HEAD", "--json")

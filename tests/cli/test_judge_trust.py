@@ -633,7 +633,7 @@ def test_label_asks_nothing_that_it_could_not_keep(
 
 def test_label_says_what_it_cannot_do(judged: UserProject) -> None:
     write_answers(judged.root, TEXTS)
-    with pytest.raises(SelectionError, match=r"letters, digits"):
+    with pytest.raises(SelectionError, match=r"letters a-z and A-Z, digits"):
         command(label, "latest", "--rater", "../anna")
     with pytest.raises(SelectionError, match="no judge named 'strikt'"):
         command(label, "latest", "--rater", "anna", "--judge", "strikt")
