@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test waits for a network that is not there
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores
+
+# started in the background, a shell's job ignores Ctrl-C, and so would all that it starts
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a time limit in a test fails on a busy machine and says nothing about the code
 hypothesis.settings.register_profile("tests", deadline=None)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,11 @@ from harness.results.gate import GateQuestion, rule, trials_of
 from harness.results.metrics import SampleScores
 from harness.results.pairs import Metric, Side
 from harness.results.store import read_run, whole_runs
+
+if TYPE_CHECKING:
+    from conftest import UserProject
+
+ROOT = Path(__file__).resolve().parent.parent
 
 RUNS, ROUNDS = 6, 200
 TASK = "ai_research_qa"
@@ -74,3 +80,52 @@ def _mixed(runs: list[SampleScores], seats: np.ndarray) -> SampleScores:
 
 
 PARTS = ("value", "control", "detail", "status")
+
+
+SHORT = ("--set", "generate.max_new_tokens=48")
+
+
+def add_recipe(project: UserProject, name: str, steps: int) -> None:
+    """The recipe of vad-tiny, ended after so many steps."""
+    text = (ROOT / "finetune/vad-tiny.recipe.yaml").read_text(encoding="utf-8")
+    text = text.replace("vad-tiny", name).replace("train:\n", f"train:\n  max_steps: {steps}\n")
+    project.write(f"finetune/{name}.recipe.yaml", text)
+
+
+def test_an_undertrained_lora_fails_and_the_trained_one_passes_against_itself(
+    project: UserProject,
+) -> None:
+    """By the real command, as a CI would: exit codes and one line a metric."""
+    project.write("pyproject.toml", "[tool.harness]\n")
+    for name, steps in (("trained", 30), ("undertrained", 1)):
+        add_recipe(project, name, steps)
+        done = project.harness("finetune", name)
+        assert done.returncode == 0, done.stderr
+    done = project.harness("run", "vad_approach", "-m", "trained,undertrained", *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert project.harness("baseline", "set", "latest:trained").returncode == 0
+    done = project.harness("gate", "latest:undertrained")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "  FAIL          rouge_l: max_drop 0.02" in done.stdout
+    assert "it is worse (p " in done.stdout
+    done = project.harness("gate", "latest:trained")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("  PASS  ") == 2
+    assert "every answer is the baseline's own" in done.stdout
+
+
+def test_twelve_samples_of_a_model_that_answers_at_random_decide_nothing(
+    project: UserProject,
+) -> None:
+    project.write("pyproject.toml", "[tool.harness]\n")
+    asked = ("run", "vad_approach", "-m", "tiny-llama", "--limit", "12", *SHORT)
+    for seed in ("1", "2"):
+        words = (*asked, "--set", "generate.temperature=0.8", "--seed", seed)
+        done = project.harness(*words)
+        assert done.returncode == 0, done.stderr
+    first, second = sorted(path.name for path in (project.root / "runs").iterdir())
+    done = project.harness("gate", f"{second}:tiny-llama", "--baseline", f"{first}:tiny-llama")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("  INCONCLUSIVE")]
+    assert len(lines) == 2, done.stdout
+    assert all("needs about" in line and "has 12" in line for line in lines)

@@ -110,7 +110,10 @@ def one_way_anova(groups: Sequence[Floats]) -> Omnibus:
     from scipy.stats import f_oneway
 
     found = f_oneway(*arrays)
-    return Omnibus(float(found.statistic), df, float(found.pvalue), "one-way anova", n, k)
+    statistic, p = float(found.statistic), float(found.pvalue)
+    if not statistic > 0:  # equal means, of which rounding makes a hair less than nothing
+        statistic, p = 0.0, 1.0
+    return Omnibus(statistic, df, p, "one-way anova", n, k)
 
 
 def _checked(matrix: Floats) -> Floats:
