@@ -516,9 +516,7 @@ def test_a_committed_baseline_is_found_and_may_be_stale(
         run_pytest(*MODELS, *words).assert_outcomes(passed=1, failed=1)
     done = run_pytest(*MODELS, "--harness-limit", "20")
     done.assert_outcomes(errors=2)
-    done.stdout.fnmatch_lines(
-        ["ERROR exact_match: * not the samples of the baseline*"]
-    )
+    done.stdout.fnmatch_lines(["ERROR exact_match: * not the samples of the baseline*"])
 
 
 def test_what_cannot_be_told_is_a_warning_of_our_own(own: UserProject, run_pytest: Pytest) -> None:
