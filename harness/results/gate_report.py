@@ -103,4 +103,4 @@ def _name(ruling: Ruling) -> str:
 
 
 def _column(rulings: Sequence[Ruling]) -> int:
-    return min(max((width(_name(one)) for one in rulings), default=0), 44)
+    return min(max((width(_name(one)) for one in rulings), default=0), 60)
