@@ -79,7 +79,8 @@ def gate(**arguments: object) -> int:
 
     The candidate is a run (a folder, an id or its beginning, 'latest'), a model (the newest run
     that holds it), or RUN:MODEL. It is compared with --baseline, else with
-    leaderboard/baselines/TASK, else with the model that its card names as `baseline`.
+    leaderboard/baselines/TASK, else with the model that its card names as `baseline`, in the same
+    run.
 
     Exit code 0: no line stops it; 1: it is worse than allowed (or undecided, with
     `on_inconclusive: fail`); 4: a mistake in a file or on the command line, no baseline; 6: a line

@@ -230,13 +230,14 @@ class _Line:
             yield from self._of_key(cell, key)
 
     def _of_key(self, cell: CellRecord, key: Key) -> Iterator[Trial]:
+        if key == "max_drop":
+            self._check_better(next(i for i in cell.scorers if i.name == self._name(cell)))
         pair = self._pair(cell, relative=key == "max_drop")
         if isinstance(pair, str):
             yield settled(self._demand(cell, key), error=pair)
             return
         metric = next(one for one in pair.metrics if one.info.name == self._name(cell))
         if key == "max_drop":
-            self._check_better(metric.info)
             wrong = self._holes(pair, metric)
             if wrong:
                 yield settled(self._demand(cell, key), error=wrong)
@@ -264,6 +265,11 @@ class _Line:
         if info.neutral:
             what = f"'{info.name}' has no better side: gate it with 'min' or 'max'"
             raise SelectionError(f"gate of {self.declared}: {what}")
+        if info.opponent:
+            what = f"'{info.name}' says how often a model is preferred to {info.opponent}"
+            raise SelectionError(
+                f"gate of {self.declared}: {what}: gate it with 'min' (0.5 is a tie)"
+            )
 
     # ----------------------------------------------------------------- whom and what
 
@@ -289,7 +295,9 @@ class _Line:
         a, b = self._sides("max_drop" if relative else "min")
         known = self.question.seen.pairs
         if (self.task, relative) not in known:
-            options = CompareOptions(tasks=(self.task,), criteria=True, collect_reasons=True)
+            options = CompareOptions(
+                tasks=(self.task,), criteria=True, collect_reasons=True, opponents=not relative
+            )
             known[self.task, relative] = pair_cells(a, b, options)
         pairs = known[self.task, relative]
         pair = next((one for one in pairs if one.b.variant == cell.variant), None)
@@ -313,9 +321,10 @@ class _Line:
             for reason in reasons
             if self.question.intersect and reason.startswith(SAMPLES_DIFFER)
         ]
-        kept = [one for one in reasons if one not in allowed] + asked_differently(stored)
-        if kept:
-            return not_comparable(stored[0], kept)
+        asked = asked_differently(stored)
+        kept = [one for one in reasons if one not in allowed]
+        if kept or asked:
+            return not_comparable(stored[0], kept, asked)
         notes = [f"{where}: MISMATCH allowed: {reason}" for reason in allowed]
         if stored[0][1].task_hash != cell.task_hash:
             what = "the task differs from the baseline's (prompt or settings)"

@@ -47,11 +47,14 @@ def mismatches(
     return reasons or _hashes(a, b)
 
 
-def not_comparable(baseline: Stored, reasons: Sequence[str]) -> str:
-    """What to do about a baseline that does not measure what the candidate was measured by."""
+def not_comparable(baseline: Stored, reasons: Sequence[str], asked: Sequence[str]) -> str:
+    """What to do about a baseline that does not measure what the candidate was measured by;
+    ``asked`` are settings that differ."""
     run, cell = baseline
-    name, said = f"{run.run_id}:{cell.model}", "; ".join(reasons)
-    if all(reason.startswith(SAMPLES_DIFFER) for reason in reasons):
+    name, said = f"{run.run_id}:{cell.model}", "; ".join([*reasons, *asked])
+    if all(reason.startswith("epochs") for reason in reasons):
+        return f"asked otherwise than the baseline {name} ({said}): ask alike, or set it again"
+    if not asked and all(reason.startswith(SAMPLES_DIFFER) for reason in reasons):
         way = "run the same ones, or --intersect compares what both have"
         return f"not the samples of the baseline {name} ({said}): {way}"
     if run.manifest.kind == "run":

@@ -48,6 +48,8 @@ class CompareOptions:
     intersect: bool = False
     criteria: bool = False
     collect_reasons: bool = False
+    opponents: bool = False
+    """Also what judges of pairs said of each model beside its own base: nothing to subtract."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +273,8 @@ def _common_scorers(cells: Sequence[CellRecord], options: CompareOptions) -> lis
         if all(info.name in names for names in others)
         and wanted(info.name, options.metrics)
         and (options.criteria or options.metrics or not info.criterion)
-        and not info.opponent  # `preferences` shows what such a judge said
+        # of two models, `preferences` shows what such a judge said
+        and (options.opponents or not info.opponent)
     ]
 
 

@@ -260,11 +260,11 @@ def test_answers_asked_for_in_another_way_are_stale(
     assert invoke("run", "sums", "-m", "good", "--set", "generate.max_new_tokens=7")[0] == 0
     code, out, _ = invoke("gate", "latest:good")
     assert code == 6
-    assert "is stale (max_new_tokens 8 and 7): set it again" in out
+    assert "(max_new_tokens 8 and 7): ask alike, or set it again" in out
     assert invoke("run", "sums", "-m", "good", "--epochs", "3")[0] == 0
     code, out, _ = invoke("gate", "latest:good")
     assert code == 6
-    assert "is stale (epochs 1 and 3): set it again" in out
+    assert "(epochs 1 and 3): ask alike, or set it again" in out
 
 
 def test_another_prompt_of_the_same_version_is_noted(

@@ -450,6 +450,15 @@ def test_agreement_with_people_can_be_asked_for(
     assert said in found.reason
 
 
+def test_a_judge_of_pairs_has_a_floor_and_no_drop(two: Callable[..., Path]) -> None:
+    info = replace(JUDGED, opponent="base")
+    path = two(noise(40, 0.5, 0), noise(40, 0.7, 1), info)
+    assert one(path, GateSpec(metric="strict", min=0.5)).outcome == "PASS"
+    assert one(path, GateSpec(metric="strict", min=0.9)).outcome == "FAIL"
+    with pytest.raises(SelectionError, match="is preferred to base: gate it with 'min'"):
+        ask(path, GateSpec(metric="strict", max_drop=0.1))
+
+
 def test_an_embedding_judge_counts_only_if_the_line_says_so(tmp_path: Path, cell, make_run) -> None:
     values = [
         cell(name, values={"strict": noise(40, 0.5, seed)}, infos={"strict": JUDGED}).build()
