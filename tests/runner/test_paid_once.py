@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,33 +99,6 @@ def test_a_reask_is_replayed_with_what_it_was_asked_for(
     again = judge_again(invoke)
     assert len(server.asked) == 6 * 3
     assert again == [{**row, "cached": True} for row in first]
-
-
-def test_killed_between_a_reply_and_its_reask_only_the_reask_is_asked(
-    judged: UserProject, server: FaultServer, invoke: Invoke
-) -> None:
-    server.answer = lambda asked: verdict() if "could not be read" in asked.prompt else "Well."
-    server.play = lambda asked: "hang" if "could not be read" in asked.prompt else "ok"
-    words = judged.command("run", "sums", "-m", "recorded")
-    with subprocess.Popen(
-        words,
-        cwd=judged.root,
-        env=judged.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        # prompts, not requests: one that hangs is sent again by the client
-        while len({a.prompt for a in server.asked if "could not be read" in a.prompt}) < 6:
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    before = len(server.asked)
-    server.play = lambda asked: "ok"
-    code, out, err = invoke("run", "sums", "-m", "recorded")
-    assert code == 0, out + err
-    later = server.asked[before:]
-    assert len(later) == 6
-    assert all("could not be read" in asked.prompt for asked in later)
 
 
 def test_where_every_second_attempt_fails_four_runs_pay_for_no_reply_twice(
