@@ -29,6 +29,7 @@ MayRepeat = Callable[[Request], bool]
 GATHER_SECONDS = 0.01  # answers so close together are handed on, and committed, as one batch
 LONG_WAIT = 3.0  # seconds after which it is said what is waited for
 TELL_EVERY = 15.0
+CLOSED = "the adapter was closed while it was asking"
 TROUBLE = {
     "timeout": "does not answer in time",
     "broken connection": "breaks the connection",
@@ -111,7 +112,14 @@ class Session:
 
     def submit(self, requests: Sequence[Request], put: Put) -> Future[None]:
         """Ask all; answers are put as they arrive, an exception if it cannot go on."""
-        return asyncio.run_coroutine_threadsafe(self._ask_all(requests, put), self._loop)
+        asking = asyncio.run_coroutine_threadsafe(self._ask_all(requests, put), self._loop)
+
+        def tell(done: Future[None]) -> None:
+            if done.cancelled():  # perhaps before it began: then it has told nobody
+                put(RuntimeError(CLOSED))
+
+        asking.add_done_callback(tell)
+        return asking
 
     def close(self) -> None:
         """Stop everything and release the sockets."""
@@ -143,7 +151,7 @@ class Session:
         except BaseExceptionGroup as failed:
             outbox.end(failed.exceptions[0])
         except asyncio.CancelledError:
-            outbox.end(RuntimeError("the adapter was closed while it was asking"))
+            outbox.end(RuntimeError(CLOSED))
             raise
         outbox.flush()
 

@@ -13,10 +13,11 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from queue import SimpleQueue
 
 from harness.adapters.api_client import place_of, urls
-from harness.adapters.api_session import Answers, MayRepeat, Session
+from harness.adapters.api_session import Answers, MayRepeat, Put, Session
 from harness.adapters.api_wire import estimate, sent_text, text_tokens, why_not
 from harness.collect.specs import ModelSpec, OpenAIModel
 from harness.records import Completion, Request
@@ -29,7 +30,7 @@ class OpenAIAdapter:
         self.may_repeat: MayRepeat = lambda request: True
         """Asked before a request is sent again whose last attempt may have been charged."""
         self._session: Session | None = None
-        self._opening = threading.Lock()
+        self._opening, self._closed = threading.Lock(), False
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -81,7 +82,7 @@ class OpenAIAdapter:
         if not wanted:
             return
         answers: SimpleQueue[Answers] = SimpleQueue()
-        asking = self._open(card).submit(wanted, answers.put)
+        asking = self._submit(card, wanted, answers.put)
         left = len(wanted)
         try:
             while left:
@@ -94,16 +95,20 @@ class OpenAIAdapter:
             asking.cancel()
 
     def close(self) -> None:
-        """Drop what is in flight and close the connections."""
+        """Drop what is in flight and close the connections, for good: a thread that asks on gets
+        an error, not a client that nobody would close."""
         with self._opening:
+            self._closed = True
             session, self._session = self._session, None
         if session:
             session.close()
 
-    def _open(self, card: OpenAIModel) -> Session:
-        with self._opening:
+    def _submit(self, card: OpenAIModel, wanted: Sequence[Request], put: Put) -> Future[None]:
+        with self._opening:  # a session that is being closed takes nothing more
+            if self._closed:
+                raise RuntimeError("the adapter was closed")
             self._session = self._session or Session(card, lambda r: self.may_repeat(r))
-            return self._session
+            return self._session.submit(wanted, put)
 
 
 def _card(model: ModelSpec) -> OpenAIModel:

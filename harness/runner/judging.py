@@ -277,12 +277,15 @@ class Bench:
         self.cache, self.fresh = memory.cache, memory.fresh
         self._memory, self._budget, self._prices = memory, budget, prices
         self._adapters: dict[str, BudgetedAdapter] = {}
-        self._lock = threading.Lock()
+        self._lock, self._closed = threading.Lock(), False
         self._told: list[str] = []
 
     def adapter(self, model: ModelSpec) -> BudgetedAdapter:
-        """The adapter of a model; opened when it is first asked for."""
+        """The adapter of a model; opened when it is first asked for, never after `close`: a thread
+        that is still at work then would open one that nobody closes."""
         with self._lock:
+            if self._closed:
+                raise RuntimeError("the judges were closed while one was at work")
             key = load_key(model)
             if key not in self._adapters:
                 inner: Adapter = open_adapter([model], allow_code=self._memory.allow_code)
@@ -308,7 +311,7 @@ class Bench:
     def close(self) -> None:
         """Close all adapters."""
         with self._lock:
-            adapters = list(self._adapters.values())
+            self._closed, adapters = True, list(self._adapters.values())
             self._adapters.clear()
         for adapter in adapters:
             self._close(adapter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -252,6 +253,33 @@ def test_closing_while_others_wait_ends_their_waiting(fault_server: FaultServer)
     adapter.close()
     thread.join(10)
     assert failed.is_set()
+
+
+def test_a_closed_adapter_opens_no_second_client(fault_server: FaultServer) -> None:
+    """A judge's thread that asked on after the run had ended left a client that nobody closed."""
+    adapter = OpenAIAdapter()
+    adapter.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        list(adapter.complete(card_of(fault_server), questions(1)))
+    assert not fault_server.asked
+
+
+def test_asking_and_closing_at_once_ends_either_way(fault_server: FaultServer) -> None:
+    """Whether the requests are handed over just before or after the end, nobody waits for ever."""
+    for number in range(20):
+        adapter, ended = OpenAIAdapter(), threading.Event()
+
+        def work(adapter: OpenAIAdapter = adapter, ended: threading.Event = ended) -> None:
+            with contextlib.suppress(RuntimeError):
+                list(adapter.complete(card_of(fault_server), questions(4)))
+            ended.set()
+
+        list(adapter.complete(card_of(fault_server), questions(1)))
+        thread = threading.Thread(target=work)
+        thread.start()
+        time.sleep(number * 0.0002)
+        adapter.close()
+        assert ended.wait(30)
 
 
 @pytest.mark.parametrize("waits", [{"max_concurrency": 2}, {"requests_per_minute": 60}])
