@@ -47,7 +47,7 @@ def publish(words: tuple[str, ...], runs: Path | None, to: Path, **options: obje
 
 
 def find_runs(words: tuple[str, ...], runs: Path | None) -> list[RunReader]:
-    """The runs that words mean; all whole ones without words. Raises StoreError if there is none."""
+    """The runs that words mean, or all whole ones; raises StoreError if there is none."""
     from harness.collect.library import project_root
     from harness.errors import StoreError
     from harness.results.pairs import find_one

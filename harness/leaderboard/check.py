@@ -1,5 +1,5 @@
-"""Whether a site may be published: what is linked is there, ids are unique, nothing is too large for
-a host, and no page tells a secret or a path of this machine."""
+"""Whether a site may be published: what is linked is there, ids are unique, nothing is too large
+for a host, and no page tells a secret or a path of this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST_FILE = 25_000_000
 LARGEST_SITE = 1_000_000_000
 """Bytes; GitHub Pages' limit."""
 SECRETS = (
-    ("an OpenAI key", rb"sk-(?:proj-|svcacct-|ant-[a-z0-9]+-)?[A-Za-z0-9_-]{20,}"),
+    ("an OpenAI key", rb"(?<![A-Za-z0-9])sk-(?=[a-z-]*[A-Z0-9])[A-Za-z0-9_-]{20,}"),
     ("a Groq key", rb"gsk_[A-Za-z0-9]{20,}"),
     ("a Hugging Face token", rb"hf_[A-Za-z0-9]{30,}"),
     ("a GitHub token", rb"(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
@@ -28,7 +28,9 @@ SECRETS = (
     ("a Slack token", rb"xox[abpr]-[A-Za-z0-9-]{10,}"),
     ("a private key", rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
 )  # fmt: skip
-PATHS = rb"(?<![\w./:-])(?:/(?:home|Users|root|mnt|workspace|content)/[\w.-]+(?:/[\w.-]+)*|[A-Z]:\\\\?(?:Users|home)\\\\?[\w.-]+)"
+UNIX = rb"/(?:home|Users|root|mnt|workspace|content)/[\w.-]+(?:/[\w.-]+)*"
+WINDOWS = rb"[A-Z]:\\\\?(?:Users|home)\\\\?[\w.-]+"
+PATHS = rb"(?<![\w./:-])(?:%s|%s)" % (UNIX, WINDOWS)
 TEXT = (".html", ".js", ".css", ".json", ".csv")
 LIBRARIES = ("assets/vega.js",)
 """Files of others, which name nobody's machine and are too long to search."""

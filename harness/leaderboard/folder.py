@@ -72,7 +72,7 @@ class SiteFolder:
         state = {"format": FORMAT, "stamp": stamp, "summary": summary, "groups": self.groups}
         body = json.dumps(state, ensure_ascii=False, indent=0, sort_keys=True).encode()
         with one_line(f"cannot write the site to {shown(self.root)}"):
-            self._put(self.root / STATE, body + b"\n")
+            self.written -= self._put(self.root / STATE, body + b"\n")  # it is no file of the site
             self._sweep({path for group in self.groups.values() for path in group["files"]})
 
     @property
@@ -89,10 +89,11 @@ class SiteFolder:
                 return False
         return True
 
-    def _put(self, path: Path, body: bytes) -> None:
+    def _put(self, path: Path, body: bytes) -> bool:
+        """Whether the file had to be written."""
         try:
             if path.stat().st_size == len(body) and path.read_bytes() == body:
-                return  # the same: its time stays, and with it what a mirror has of it
+                return False  # its time stays, and with it what a mirror has of it
         except OSError:
             path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
@@ -102,6 +103,7 @@ class SiteFolder:
         finally:
             temporary.unlink(missing_ok=True)
         self.written += 1
+        return True
 
     def _sweep(self, wanted: set[str]) -> None:
         old = {path for g in self.known.get("groups", {}).values() for path in g.get("files", {})}

@@ -42,7 +42,7 @@ def model_view(model: str, standings: Standings, sources: Sources) -> ModelView:
         _gates(model, standings, sources),
     ]
     charts = [
-        *difference_chart(f"{slug(model)}-forest", columns, [model], of_model=True),
+        *difference_chart(f"{slug(model)}-forest", columns, [model], _task_and_metric),
         *_curve(model, folder),
         *_latency(model, standings, sources),
     ]
@@ -62,6 +62,10 @@ def model_view(model: str, standings: Standings, sources: Sources) -> ModelView:
         tables=tuple(table for table in tables if table is not None and table.rows),
         notes=(),
     )
+
+
+def _task_and_metric(one: Standing, model: str) -> str:
+    return f"{one.column.task_label}: {one.column.label}"
 
 
 def _facts(
@@ -130,7 +134,7 @@ def _recipe(folder: Path | None, sources: Sources) -> Code | None:
 
 def _profile(model: str, standings: Standings, sources: Sources) -> TextTable:
     """Speed and memory by task and stage."""
-    rows = []
+    rows: list[tuple[str | Link, ...]] = []
     for bench, cell in standings.board.cells_of(model):
         for stage in sources.stages.get((cell.run.run_id, cell.record.cell), ()):
             numbers = (stage.p50, stage.p95, stage.p99, stage.tokens_per_s, stage.peak_memory_mb)

@@ -7,7 +7,7 @@ import hashlib
 import re
 
 LENGTH = 60
-_PLAIN = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*")
+_PLAIN = re.compile(r"[a-z0-9]+(?:[-._][a-z0-9]+)*")
 
 
 def slug(name: str) -> str:

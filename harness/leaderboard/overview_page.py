@@ -32,10 +32,14 @@ def overview(standings: Standings) -> Overview:
         columns=tuple(one.column for one in columns),
         rows=rows,
         sentences=tuple(_sentences(standings)),
-        charts=tuple(difference_chart("overview-forest", columns, models)),
+        charts=tuple(difference_chart("overview-forest", columns, models, _task_and_model)),
         tags=tuple(tags),
         counts=counts,
     )
+
+
+def _task_and_model(one: Standing, model: str) -> str:
+    return f"{model}, {one.column.task_label}: {one.column.label}"
 
 
 def _sentences(standings: Standings) -> Iterator[str]:

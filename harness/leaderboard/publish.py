@@ -94,7 +94,9 @@ def _write(
     sizes = site.files
     return Published(
         site.root,
-        **summary,
+        len(board.runs),
+        len(board.models),
+        len(board.tasks),
         files=len(sizes),
         bytes=sum(sizes.values()),
         written=site.written,
@@ -127,9 +129,12 @@ def _unchanged(site: SiteFolder) -> Published:
     groups = site.known["groups"].values()
     sizes = {path: size for group in groups for path, size in group["files"].items()}
     counts = site.known.get("summary", {})
+    runs, models, tasks = (int(counts.get(name, 0)) for name in ("runs", "models", "tasks"))
     return Published(
         site.root,
-        *(int(counts.get(name, 0)) for name in ("runs", "models", "tasks")),
+        runs,
+        models,
+        tasks,
         files=len(sizes),
         bytes=sum(sizes.values()),
         current=True,

@@ -57,7 +57,7 @@ def site_pages(
     yield from pages.items()
     yield from assets().items()
     yield "assets/vega.js", bundle().encode()
-    yield "assets/themes.js", script("themes", {m: theme(m) for m in ("light", "dark")})  # type: ignore[arg-type]
+    yield "assets/themes.js", script("themes", {m: theme(m) for m in ("light", "dark")})
     yield from _data(standings, options, trade, past)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.leaderboard.charts import Axes, BarRow, Chart, ForestRow, forest, grouped_bars
 from harness.leaderboard.classes import class_charts, class_table, confusions
@@ -33,7 +33,7 @@ def task_view(
     matrices = {bench.column("choice"): confusions(bench, models) for bench in benches}
     tables = [table for found in matrices.values() if (table := class_table(found)) is not None]
     charts = [
-        *difference_chart(f"{slug(task)}-forest", columns, models),
+        *difference_chart(f"{slug(task)}-forest", columns, models, _model_and_metric),
         *variant_charts(benches, models),
         *(c for b in benches for c in class_charts(b, matrices[b.column("choice")], models)),
         *(c for b in benches for c in _criteria(b, models)),
@@ -58,8 +58,11 @@ def task_view(
     )
 
 
+Label = Callable[[Standing, str], str]
+
+
 def difference_chart(
-    name: str, columns: Sequence[Standing], models: Sequence[str], *, of_model: bool = False
+    name: str, columns: Sequence[Standing], models: Sequence[str], label: Label
 ) -> list[Chart]:
     """A forest of differences to the baselines in metrics that have a range: as shares of it, since
     differences of several metrics share no other scale."""
@@ -73,14 +76,17 @@ def difference_chart(
                 continue
             scale = 100 / span
             low, high = (None if end is None else end * scale for end in (delta.low, delta.high))
-            task = f"{one.column.task_label}: " if of_model else ""
-            label = f"{task}{one.info.name}" if of_model else f"{model}: {one.column.label}"
             words = delta.kind if delta.kind not in ("none", "few") else delta.words
-            if not one.info.higher_is_better and not one.info.neutral:
-                label += " (lower is better)"
-            rows.append(ForestRow(label, delta.value * scale, low, high, words))
+            less = "" if one.info.higher_is_better or one.info.neutral else " (lower is better)"
+            text = label(one, model) + less
+            rows.append(ForestRow(text, delta.value * scale, low, high, words))
     title = "Differences to the baseline"
     return [forest(name, title, rows, RANGE)] if rows else []
+
+
+def _model_and_metric(one: Standing, model: str) -> str:
+    variant = f" [{one.bench.variant}]" if one.bench.variant else ""
+    return f"{model}: {one.column.label}{variant}"
 
 
 def _criteria(bench: Bench, models: Sequence[str]) -> list[Chart]:
