@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from harness.collect.library import library_root
 from harness.leaderboard.jsontext import json_text
@@ -41,18 +42,36 @@ PAGES = (
 """(name, file, title) of the pages that every site has; the name is the template's."""
 
 CSP = (
-    "default-src 'none'; script-src 'self' file:; style-src 'self' 'unsafe-inline' file:; "
-    "img-src 'self' data: file:; media-src 'self' file:; font-src 'none'; base-uri 'none'; "
-    "form-action 'none'"
+    "default-src 'none'; script-src 'self' file:; style-src 'self' file:; "
+    "style-src-attr 'unsafe-inline'; img-src 'self' data: file:; media-src 'self' file:; "
+    "base-uri 'none'; form-action 'none'"
 )
-"""What a page may do: scripts, styles and media of the site itself; no request to elsewhere."""
+"""What a page may do: scripts, styles and media of the site itself; no request to elsewhere.
 
-ASSETS = ("boot.js", "site.js", "overview.js", "explore.js", "live.js", "site.css")
+"file:" is for browsers to which a page on file:// has no self. Style attributes
+only place whiskers.
+"""
+
 _TEMPLATES = {"overview": "index.html.j2"}
 # ids that templates use themselves
-_TAKEN = (
-    "main theme say tools board find tag base badge columns reset shown scores live".split()
-)  # fmt: skip
+_TAKEN = frozenset(
+    {
+        "main",
+        "theme",
+        "say",
+        "tools",
+        "board",
+        "find",
+        "tag",
+        "base",
+        "badge",
+        "columns",
+        "reset",
+        "shown",
+        "scores",
+        "live",
+    }
+)
 
 
 def render_pages(
@@ -72,8 +91,10 @@ def render_pages(
     }
     for task in tasks:
         pages[f"task-{task.slug}.html"] = _page(nav, "task", scales, {"task": task})
+    slugs = {model.name: model.slug for model in models}
     for model in models:
-        pages[f"model-{model.slug}.html"] = _page(nav, "model", scales, {"model": model})
+        views = {"model": model, "compare": _compare(model, slugs)}
+        pages[f"model-{model.slug}.html"] = _page(nav, "model", scales, views)
     return pages
 
 
@@ -84,12 +105,14 @@ def render_live(nav: Nav) -> bytes:
 
 def assets() -> dict[str, bytes]:
     """Scripts and styles by their path in the site, as they lie in the library."""
-    folder = _folder()
-    return {
-        f"assets/{name}": (folder / name).read_bytes()
-        for name in ASSETS
-        if (folder / name).is_file()
-    }
+    files = sorted(path for path in _folder().iterdir() if path.suffix in (".js", ".css"))
+    return {f"assets/{path.name}": path.read_bytes() for path in files}
+
+
+def _compare(model: ModelView, slugs: Mapping[str, str]) -> str:
+    """Where a model is compared with its baseline; "" if the site holds none."""
+    base = slugs.get(model.baseline.text) if model.baseline else None
+    return f"compare.html#m={_hash(base)}&m={_hash(model.slug)}" if base else ""
 
 
 def _folder() -> Path:
@@ -124,7 +147,7 @@ def _environment() -> Environment:
         finalize=_clean,
     )
     environment.filters.update(
-        json=lambda value: Markup(json_text(value)), sortable=_sortable, words=_words
+        json=lambda value: Markup(json_text(value)), sortable=_sortable, words=_words, hash=_hash
     )
     environment.globals.update(primary=_primary, scored_columns=_scored_columns)
     return environment
@@ -139,6 +162,11 @@ def _clean(value: object) -> object:
         return value
     parts = re.split(r"([\n\t])", value)
     return "".join(part if part in ("\n", "\t") else visible(part) for part in parts)
+
+
+def _hash(value: str) -> str:
+    """A text as a value in a link's #key=value."""
+    return quote(str(_clean(value)), safe="")
 
 
 def _sortable(value: float | None) -> str:
