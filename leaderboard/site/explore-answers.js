@@ -74,8 +74,8 @@
 
   /** A text as it stands; `marked` are its parts [text, differs], `tag` marks those that differ. */
   function text(words, kind = "text", marked = null, tag = "ins") {
-    if (words === null || words === undefined) return el("p", { class: "none" }, "(not published)");
-    if (words === "") return el("p", { class: "none" }, "(empty)");
+    if (words === null || words === undefined) return el("p", { class: "empty" }, "(not published)");
+    if (words === "") return el("p", { class: "empty" }, "(empty)");
     if (marked) {
       return el("div", { class: kind, dir: "auto" }, marked.map(([part, differs]) =>
         differs ? el(tag, {}, part) : part));
@@ -109,7 +109,7 @@
       : el("img", { src: item.src, loading: "lazy", alt: `${item.kind} ${when} ${name}`.replace(/\s+/g, " ") });
     const caption = el("figcaption", {}, when || name);
     seen.addEventListener("error", () => seen.replaceWith(
-      el("p", { class: "none" }, `(${item.src} is missing)`)));
+      el("p", { class: "empty" }, `(${item.src} is missing)`)));
     return el("figure", { class: `medium ${item.kind}` }, seen, caption);
   }
 
@@ -126,7 +126,7 @@
     });
     const heads = ["", "choice", "", "taken by"].map((head) => el("th", { scope: "col" }, head));
     return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Choices" },
-      el("table", { class: "choices" }, el("caption", { class: "hidden" }, "Choices"),
+      el("table", { class: "data choices" }, el("caption", { class: "unseen" }, "Choices"),
         el("thead", {}, el("tr", {}, heads)), el("tbody", {}, lines)));
   }
 
@@ -192,11 +192,11 @@
     const heads = ["metric", "score", read && "read as", notes && "why"].filter(Boolean);
     const lines = answer.scores.map((score) => el("tr", {},
       el("th", { scope: "row" }, score.metric),
-      el("td", { class: "number" }, score.status === "ok" ? number(score.value) : score.status),
+      el("td", { class: "n" }, score.status === "ok" ? number(score.value) : score.status),
       read && el("td", { dir: "auto" }, score.answer ?? ""),
       notes && el("td", { dir: "auto" }, score.note ?? "")));
     return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Scores of ${name}` },
-      el("table", { class: "scores" }, el("caption", { class: "hidden" }, `Scores of ${name}`),
+      el("table", { class: "data compact" }, el("caption", { class: "unseen" }, `Scores of ${name}`),
         el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
         el("tbody", {}, lines)));
   }
@@ -213,10 +213,10 @@
     const criteria = (verdict.criteria || []).map(([name, mark]) =>
       el("li", {}, el("span", {}, name), " ", el("strong", {}, number(mark))));
     const total = verdict.total === null || verdict.total === undefined ? "" : ` (total ${number(verdict.total)})`;
-    return el("details", { class: "verdict", open },
+    return el("details", { class: "verdict-of", open },
       el("summary", {}, el("span", {}, `Judge ${verdict.judge}: `), el("strong", {}, value), total),
-      el("p", { class: "aside" }, paid),
-      verdict.error ? el("p", { class: "error" }, `Error: ${verdict.error}`) : null,
+      el("p", { class: "muted small" }, paid),
+      verdict.error ? el("p", { class: "fault" }, `Error: ${verdict.error}`) : null,
       criteria.length ? el("ul", { class: "criteria" }, criteria) : null,
       verdict.reasoning ? text(verdict.reasoning, "text reasoning") : null,
       verdict.raw ? el("details", {}, el("summary", {}, "Raw reply"), text(verdict.raw, "text raw")) : null);
@@ -227,9 +227,9 @@
     return el("div", { class: "answer" },
       many ? el("h5", {}, `Epoch ${answer.epoch + 1}`) : null,
       answer.error !== null && answer.error !== undefined
-        ? el("p", { class: "error" }, el("strong", {}, answer.finish === "skipped" ? "Skipped: " : "Error: "), answer.error)
-        : text(answer.text, "text said", marked, tag),
-      el("p", { class: "aside" }, spent(answer)),
+        ? el("p", { class: "fault" }, el("strong", {}, answer.finish === "skipped" ? "Skipped: " : "Error: "), answer.error)
+        : text(answer.text, "text reply", marked, tag),
+      el("p", { class: "muted small" }, spent(answer)),
       answer.scores.length ? scoreTable(answer, name) : null,
       answer.verdicts.map((one) => verdictView(one, answer.verdicts.length <= 2)),
       answer.prompt ? el("details", {}, el("summary", {}, "Prompt as the model read it"), text(answer.prompt, "text raw")) : null);
@@ -240,7 +240,7 @@
     const known = values.filter((s) => s.status === "ok" && s.value !== null);
     if (!values.length) return null;
     const mean = known.reduce((sum, s) => sum + s.value, 0) / known.length;
-    return el("span", { class: "chip" }, known.length ? `${metric} ${number(mean)}` : `${metric}: no score`);
+    return el("span", { class: "badge" }, known.length ? `${metric} ${number(mean)}` : `${metric}: no score`);
   }
 
   /** Marks for the first answers of several models: each against the first, which is marked
@@ -259,11 +259,11 @@
 
   function card(model, answers, metric, mark) {
     const known = answers.length > 0;
-    return el("section", { class: "card", "aria-label": model.name },
+    return el("section", { class: "panel card", "aria-label": model.name },
       el("h4", {}, el("span", {}, model.name), " ", known ? chip(answers, metric) : null),
       known ? answers.map((one, at) => answerView(one, model.name, answers.length > 1,
         at === 0 && mark ? mark[0] : null, mark ? mark[1] : "ins"))
-        : el("p", { class: "none" }, "(was not asked this sample)"));
+        : el("p", { class: "empty" }, "(was not asked this sample)"));
   }
 
   // ------------------------------------------------------------------------------ sample
@@ -310,10 +310,10 @@
    */
   async function sampleView({ models, i, metric, against }) {
     const first = models[0].cell;
-    const cards = el("div", { class: "cards" }, el("p", { class: "loading" }, "Loading the answers"));
+    const cards = el("div", { class: "answers" }, el("p", { class: "muted" }, "Loading the answers"));
     const view = el("div", { class: "sample" });
     const shard = await shardOf(first, i);
-    if (!shard) return fill(view, el("p", { class: "notice" }, LEFT_OUT));
+    if (!shard) return fill(view, el("p", { class: "note" }, LEFT_OUT));
     const loading = models.map((model) => answersOfModel(model, i, model.map).then(
       (answers) => ({ answers }), (error) => ({ answers: [], error })));
     let asked;
@@ -323,7 +323,7 @@
       return fill(view, fault(error));
     }
     const at = asked.i.indexOf(i);
-    if (at < 0) return fill(view, el("p", { class: "notice" }, LEFT_OUT));
+    if (at < 0) return fill(view, el("p", { class: "note" }, LEFT_OUT));
     const top = el("div", { class: "asked" });
     const answered = block("Answers", cards);
     fill(top, askedView(asked, at, new Map()));
@@ -336,7 +336,7 @@
         fill(top, askedView(asked, at, takersOf(models, lists)));
       }
       fill(cards, found.map((one, k) => (one.error
-        ? el("section", { class: "card" }, el("h4", {}, models[k].name), fault(one.error))
+        ? el("section", { class: "panel card" }, el("h4", {}, models[k].name), fault(one.error))
         : card(models[k], one.answers, metric, marked[k]))));
       if (marked.some(Boolean)) cards.before(legend(against, models[0].name, models.length));
     });
@@ -345,7 +345,7 @@
 
   function legend(against, first, n) {
     const what = against === "reference" ? "not in the reference" : n === 2 ? "only in the second answer" : `not in the answer of ${first}`;
-    return el("p", { class: "aside legend" }, el("ins", {}, "underlined and bold"), `: ${what}`,
+    return el("p", { class: "muted small" }, el("ins", {}, "underlined and bold"), `: ${what}`,
       against !== "reference" && n === 2 ? ["; ", el("del", {}, "struck through"), ": only in the first"] : null, ".");
   }
 

@@ -72,7 +72,8 @@
     return `${page}#${text.join("&")}`;
   }
 
-  /** Draw the page now, and again whenever its state changes, whoever changed it. */
+  /** Draw the page now, and again whenever its state changes, whoever changed it. Returns the
+   * function that changes it. */
   function follow(draw) {
     let drawn = null;
     const again = () => {
@@ -81,10 +82,12 @@
       draw();
     };
     state.listen(again);
-    again();
-    return (patch, options = {}) => {
-      state.set(patch, { push: Boolean(options.push) });
-      again();
+    return {
+      start: again,
+      change(patch, options = {}) {
+        state.set(patch, { push: Boolean(options.push) });
+        again();
+      },
     };
   }
 
@@ -131,12 +134,10 @@
         const still = chosen.filter((key) => key !== item.key);
         picked(box.checked ? [...still, item.key] : still);
       });
-      return el("label", { class: "box", title: item.note || null }, box, el("span", {}, item.text));
+      return el("label", { class: "chip", title: item.note || null }, box, el("bdi", {}, item.text));
     });
-    const list = el("div", { class: "boxes" }, ...boxes);
-    const parts = [el("legend", {}, title), list];
-    if (items.length > MANY) parts.splice(1, 0, searchOf(items, boxes));
-    return el("fieldset", { class: "many" }, ...parts);
+    const search = items.length > MANY ? searchOf(items, boxes) : null;
+    return el("fieldset", { class: "many" }, el("legend", {}, title), search, el("div", { class: "chips" }, boxes));
   }
 
   function searchOf(items, boxes) {
@@ -151,17 +152,26 @@
   function toggles(label, options, value, picked) {
     const buttons = options.map(([key, text]) =>
       el("button", { type: "button", "aria-pressed": String(key === value), onclick: () => picked(key) }, text));
-    return el("div", { class: "toggles", role: "group", "aria-label": label }, ...buttons);
+    return el("div", { class: "switch", role: "group", "aria-label": label }, buttons);
   }
 
-  /** A table in a frame of its own width. Cells are text or nodes; `head` are [text, class]. */
-  function table(caption, head, rows) {
-    const heads = head.map(([text, kind]) => el("th", { scope: "col", class: kind || null }, text));
-    const body = rows.map((cells) => el("tr", cells.row || {}, ...cells.map((cell, at) =>
-      at === 0 ? el("th", { scope: "row", class: head[0][1] || null }, cell)
-        : el("td", { class: head[at][1] || null }, cell))));
-    const found = el("table", {}, el("caption", {}, caption),
-      el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...body));
+  /** A table in a frame of its own width. `head` are texts or {text, n: whether numbers}; `rows`
+   * are lists of cells (text, a node, or {text, v} with the number to sort by). With an id it can be
+   * sorted, and its order stands in the state. */
+  function table(caption, head, rows, { id = "", hidden = false } = {}) {
+    const heads = head.map((one) => (typeof one === "string" ? { text: one } : one));
+    const content = (cell) => (cell && cell.text !== undefined && !(cell instanceof Node) ? cell : { text: cell });
+    const line = (cells) => cells.map((cell, at) => {
+      const { text, v } = content(cell);
+      const data = v === undefined ? null : { v: v === null ? "" : String(v) };
+      const attributes = { class: heads[at].n ? "n" : null, dataset: data || {} };
+      return at === 0 ? el("th", { scope: "row", ...attributes }, text) : el("td", attributes, text);
+    });
+    const found = el("table", { class: "data", id: id || null },
+      el("caption", { class: hidden ? "unseen" : null }, caption),
+      el("thead", {}, el("tr", {}, heads.map((one) => el("th", { scope: "col", class: one.n ? "n" : null }, one.text)))),
+      el("tbody", {}, rows.map((cells) => el("tr", cells.attributes || {}, line(cells)))));
+    if (id) harness.table(found);
     return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, found);
   }
 
@@ -172,9 +182,9 @@
       button.disabled = to < 0 || to >= pages;
       return button;
     };
-    return el("nav", { class: "pager", "aria-label": "Pages of the list" },
+    return el("nav", { class: "row pager", "aria-label": "Pages of the list" },
       step(0, "First"), step(page - 1, "Previous 50"),
-      el("span", {}, `page ${page + 1} of ${pages}`),
+      el("span", {}, `page ${count(page + 1)} of ${count(pages)}`),
       step(page + 1, "Next 50"), step(pages - 1, "Last"));
   }
 
@@ -182,14 +192,12 @@
   const interval = (low, high) =>
     low === null || high === null ? "" : `[${number(low)}, ${number(high)}]`;
 
-  /** Redraw a chart of the page with other values, and say them anew in words. */
-  function redraw(figure, values, words) {
+  /** Draw a chart of the page with other values, its title and its description. */
+  function redraw(figure, values, title, words) {
     if (!figure) return;
     figure.hidden = values.length === 0;
-    const plot = figure.querySelector(".plot");
-    if (plot && words) plot.setAttribute("aria-label", words);
-    const caption = figure.querySelector("figcaption");
-    if (caption && words) caption.textContent = words;
+    figure.querySelector(".plot").setAttribute("aria-label", `${title}. ${words}`);
+    fill(figure.querySelector("figcaption"), el("h2", {}, title), el("p", {}, words));
     if (values.length) harness.chart(figure, values);
   }
 
