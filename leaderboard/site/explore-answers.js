@@ -77,8 +77,9 @@
     if (words === null || words === undefined) return el("p", { class: "empty" }, "(not published)");
     if (words === "") return el("p", { class: "empty" }, "(empty)");
     if (marked) {
-      return el("div", { class: kind, dir: "auto" }, marked.map(([part, differs]) =>
-        differs ? el(tag, {}, part) : part));
+      // the space behind the last word that differs is none of it
+      return el("div", { class: kind, dir: "auto" }, marked.map(([part, differs]) => (differs
+        ? [el(tag, {}, part.trimEnd() || part), part.trimEnd() ? part.slice(part.trimEnd().length) : ""] : part)));
     }
     const block = el("div", { class: kind, dir: "auto" }, words.slice(0, LONG));
     if (words.length > LONG) {
@@ -197,9 +198,12 @@
       notes && el("td", { dir: "auto" }, score.note ?? "")));
     return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Scores of ${name}` },
       el("table", { class: "data compact" }, el("caption", { class: "unseen" }, `Scores of ${name}`),
-        el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
+        el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: head === "score" ? "n" : null }, head)))),
         el("tbody", {}, lines)));
   }
+
+  /** Points of a rubric, most of which are whole. */
+  const points = (mark) => (Number.isInteger(mark) ? String(mark) : number(mark));
 
   function verdictView(verdict, open) {
     const value = verdict.status === "ok" ? number(verdict.value) : verdict.status;
@@ -211,8 +215,8 @@
       ...(verdict.flags || []),
     ].filter(Boolean).join(" · ");
     const criteria = (verdict.criteria || []).map(([name, mark]) =>
-      el("li", {}, el("span", {}, name), " ", el("strong", {}, number(mark))));
-    const total = verdict.total === null || verdict.total === undefined ? "" : ` (total ${number(verdict.total)})`;
+      el("li", {}, el("span", {}, name), " ", el("strong", {}, points(mark))));
+    const total = verdict.total === null || verdict.total === undefined ? "" : ` (total ${points(verdict.total)})`;
     return el("details", { class: "verdict-of", open },
       el("summary", {}, el("span", {}, `Judge ${verdict.judge}: `), el("strong", {}, value), total),
       el("p", { class: "muted small" }, paid),

@@ -97,7 +97,7 @@
 
     /** The link that opens a sample, for the first cell of its line. */
     function opener(i, text) {
-      return el("a", { href: link({ i, sample: null }), dataset: { i: String(i) },
+      return el("a", { class: "id", href: link({ i, sample: null }), dataset: { i: String(i) },
         onclick: (event) => {
           if (event.ctrlKey || event.metaKey || event.shiftKey) return;
           event.preventDefault();
@@ -164,7 +164,7 @@
       fill(shown.choice, job.marks.length > 1 ? el("span", { class: "muted small" }, "Mark what differs from") : null,
         job.marks.length > 1 ? toggles("Mark what differs from", job.marks, job.against, (value) => change({ marks: value })) : null);
       shown.byId.setAttribute("href", link({ i: null, sample: id }));
-      fill(shown.where, `${job.title} · number ${count(i)} of ${count(cell.n)}`, el("span", {}, ""), " · ", shown.byId);
+      fill(shown.where, `${job.title} · number ${count(i + 1)} of ${count(cell.n)}`, el("span", {}, ""), " · ", shown.byId);
       const inBar = shown.bar.contains(document.activeElement);
       if (!inBar && (fresh ? focus === "open" || state.get("i") !== null : true) && !typing(document.activeElement)) {
         shown.heading.focus({ preventScroll: true });

@@ -40,7 +40,8 @@
     const chosenCells = picked.map((id) => cells[ids.indexOf(id)]);
     const metrics = metricsOf(task, variant, chosenCells);
     const wanted = state.get("metric");
-    const metric = metrics.some(([key]) => key === wanted) ? wanted : metrics.length ? metrics[0][0] : "";
+    const primary = all.tasks.find((one) => one.name === task)?.primary;
+    const metric = [wanted, primary].find((key) => metrics.some((one) => one[0] === key)) ?? metrics[0]?.[0] ?? "";
     return { task, variant, variants, cells, ids, picked, chosenCells, metrics, metric };
   }
 
