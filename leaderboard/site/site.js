@@ -265,9 +265,7 @@
       const themes = await load("assets/themes.js", "themes");
       await script("assets/vega.js");
       const spec = specOf(figure);
-      if (job.values !== undefined) {
-        spec.data = { values: job.values };
-      }
+      if (job.values !== undefined) spec.data = { ...spec.data, values: job.values };
       if (drawn.get(figure) !== job) return; // drawn anew meanwhile
       const options = { ast: true, renderer: "svg", actions: false, config: themes[theme()] };
       if (job.view) job.view.finalize();
