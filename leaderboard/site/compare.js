@@ -173,7 +173,7 @@
   function drawResult(pairs) {
     if (!pairs.length) {
       fill(result, el("p", { class: "empty" }, "These models share no task here. Choose others, or all tasks."));
-      explore.redraw(forest, [], "", "");
+      explore.redraw(forest, []);
       return;
     }
     const first = pairs[0];
@@ -192,11 +192,26 @@
 
   // ------------------------------------------------------------------------------ forest
 
-  const CLAIM = { better: "better", worse: "worse", none: "no difference shown", few: "too few to say", more: "more or fewer", fewer: "more or fewer" };
+  // in the order of the theme's colours, as harness/leaderboard/chart_verdicts.py has them
+  const CLAIMS = ["better", "worse", "no difference shown", "too few to say", "better, content not shown", "more or fewer"];
+  const CLAIM = { better: 0, worse: 1, none: 2, few: 3, more: 5, fewer: 5 };
+  const HERE = ["includes zero (computed here)", "excludes zero (computed here)"];
 
   function claim(one) {
-    if (!one.stored) return one.excludes ? "excludes zero (computed here)" : "includes zero (computed here)";
-    return one.words.includes("only in form") ? "better, content not shown" : CLAIM[one.kind] ?? "no difference shown";
+    if (!one.stored) return HERE[Number(one.excludes)];
+    return CLAIMS[one.words.includes("only in form") ? 4 : CLAIM[one.kind] ?? 2];
+  }
+
+  /** Claims in the places of their colours; what was computed here takes places that are free. */
+  function domainOf(kinds) {
+    const domain = [...CLAIMS];
+    const free = [2, 3, 5, 4].filter((at) => !kinds.has(CLAIMS[at]));
+    for (const [kind, at] of [[HERE[0], 0], [HERE[1], free.length > 1 ? 2 : 0]]) {
+      if (!kinds.has(kind)) continue;
+      const place = free.length ? free.splice(Math.min(at, free.length - 1), 1)[0] : domain.length;
+      domain[place] = kind;
+    }
+    return domain;
   }
 
   function drawForest(pairs, single) {
@@ -215,7 +230,13 @@
     }
     const title = single ? `${pairs[0].b.name} minus ${pairs[0].a.name}` : "Paired differences";
     const words = `${values.length} paired differences with 95 % intervals; the table below has the numbers.`;
-    explore.redraw(forest, values, title, words);
+    const kinds = new Set(values.map((value) => value.kind));
+    const domain = domainOf(kinds);
+    const edit = (spec) => {
+      explore.rekind(spec, domain, domain.filter((kind) => kinds.has(kind)));
+      explore.retitle(spec, { x: "difference" });
+    };
+    explore.redraw(forest, values, { title, words, edit });
   }
 
   // -------------------------------------------------------------- the samples behind a pair
@@ -375,7 +396,7 @@
       drawTools(models, []);
       fill(result, el("p", { class: "note" }, all.models.length < 2 ? "There is only one model on this site: nothing to compare."
         : "Choose at least two models."));
-      explore.redraw(forest, [], "", "");
+      explore.redraw(forest, []);
       behind.hidden = true;
       return;
     }

@@ -74,7 +74,7 @@
 
   /** A text as it stands; `marked` are its parts [text, differs], `tag` marks those that differ. */
   function text(words, kind = "text", marked = null, tag = "ins") {
-    if (words === null || words === undefined) return el("p", { class: "empty" }, "(not published)");
+    if (words === null || words === undefined) return el("p", { class: "empty" }, "(left out when the site was published: --no-text)");
     if (words === "") return el("p", { class: "empty" }, "(empty)");
     if (marked) {
       // the space behind the last word that differs is none of it

@@ -192,13 +192,46 @@
   const interval = (low, high) =>
     low === null || high === null ? "" : `[${number(low)}, ${number(high)}]`;
 
-  /** Draw a chart of the page with other values, its title and its description. */
-  function redraw(figure, values, title, words) {
+  /** Every object in a spec. */
+  function* objects(node) {
+    if (node === null || typeof node !== "object") return;
+    if (!Array.isArray(node)) yield node;
+    for (const inner of Object.values(node)) yield* objects(inner);
+  }
+
+  /** The axis titles of a spec, where they are not told apart by more than their channel. */
+  function retitle(spec, titles) {
+    for (const node of objects(spec)) {
+      for (const [channel, title] of Object.entries(titles)) {
+        if (node[channel] && node[channel].field && "title" in node[channel]) node[channel].title = title;
+      }
+    }
+  }
+
+  /** Scales and legends of verdicts: `domain` in the order of the theme's colours, and which of it
+   * the legend has. */
+  function rekind(spec, domain, shown) {
+    for (const node of objects(spec)) {
+      if (node.field !== "kind") continue;
+      if (node.scale) node.scale.domain = domain;
+      if (node.legend) node.legend.values = shown;
+    }
+  }
+
+  /** Draw a chart of the page with other values, title and description; `edit` may change its
+   * spec. Without values it is hidden. */
+  function redraw(figure, values, { title = "", words = "", edit = () => {} } = {}) {
     if (!figure) return;
     figure.hidden = values.length === 0;
+    if (!values.length) return;
     figure.querySelector(".plot").setAttribute("aria-label", `${title}. ${words}`);
-    fill(figure.querySelector("figcaption"), el("h2", {}, title), el("p", {}, words));
-    if (values.length) harness.chart(figure, values);
+    fill(figure.querySelector("figcaption"), el("h3", {}, title), el("p", {}, words));
+    const source = figure.querySelector('script[type="application/json"]');
+    const spec = JSON.parse(source.textContent);
+    spec.description = words;
+    edit(spec);
+    source.textContent = JSON.stringify(spec);
+    harness.chart(figure, values);
   }
 
   // ------------------------------------------------------------------------ statistics
@@ -298,6 +331,6 @@
   harness.explore = {
     board, indexOf, scoresOf, askedOf, answersOf, shardOf, mapping, cellOf, modelOf, position,
     link, follow, fault, fill, chooser, typed, manyOf, toggles, table, pager, count, interval,
-    redraw, tQuantile, paired, isYesNo,
+    redraw, retitle, rekind, objects, tQuantile, paired, isYesNo,
   };
 })();

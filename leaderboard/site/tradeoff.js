@@ -1,0 +1,192 @@
+// The page trade-off: quality of one column against one cost, and which model to take for what.
+"use strict";
+
+(() => {
+  if (document.body.dataset.page !== "tradeoff") return;
+  const { el, state, number, say } = harness;
+  const explore = harness.explore;
+  const { fill, fault, chooser, table } = explore;
+  const FAR_APART = 30; // the ratio from which the axis of costs is logarithmic, as in Python
+  const SPAN = [460, 280]; // px that names are placed for, as in harness/leaderboard/chart_trade.py
+  const [tools, picks, figure, result] = ["choose", "picks", "figure", "result"].map((id) => document.getElementById(id));
+
+  let all = null;
+  let trade = null;
+  let change = null;
+
+  // -------------------------------------------------------------------------- the rule
+
+  /** The points that no other dominates: as in harness/leaderboard/pareto.py. `better` is the
+   * quality with its sign turned where less is better. */
+  function frontOf(points) {
+    const order = [...points].sort((a, b) => a.cost - b.cost || b.better - a.better);
+    const kept = new Set();
+    let best = null;
+    for (const point of order) {
+      const same = best && point.better === best.better && point.cost === best.cost;
+      if (best && !same && point.better <= best.better) continue;
+      kept.add(point);
+      best = point;
+    }
+    return kept;
+  }
+
+  const least = (list, ...keys) => list.reduce((a, b) => {
+    const unlike = keys.find((key) => key(a) !== key(b));
+    return unlike && unlike(b) < unlike(a) ? b : a;
+  });
+
+  /** What to take for each aim, and the rule in words. */
+  function recommended(points) {
+    const kept = points.filter((point) => frontOf(points).has(point));
+    const costs = kept.map((p) => p.cost);
+    const values = kept.map((p) => p.better);
+    const scaled = (part, list) => {
+      const span = Math.max(...list) - Math.min(...list);
+      return span > 0 ? part / span : 0;
+    };
+    const distance = (p) => Math.round(1e12 * Math.hypot(scaled(Math.max(...values) - p.better, values),
+      scaled(p.cost - Math.min(...costs), costs))) / 1e12;
+    return [
+      ["Low cost", least(kept, (p) => p.cost), "the least cost of all"],
+      ["Best quality", least(kept, (p) => -p.better), "the best quality of all"],
+      ["Balanced", least(kept, distance, (p) => -p.better),
+        "nearest to the ideal corner, quality and cost each scaled to 0–1 over the front"],
+    ];
+  }
+
+  // ---------------------------------------------------------------- room for the names
+
+  /** On which side of its point each name has room: the front's first, then from left to right. */
+  function placeNames(points, front) {
+    const log = isFar(points);
+    const xs = points.map((p) => (log ? Math.log(p.cost) : p.cost));
+    const ys = points.map((p) => p.quality);
+    const scaled = (v, list, size) => {
+      const span = Math.max(...list) - Math.min(...list);
+      return size * (span ? (v - Math.min(...list)) / span : 0.5);
+    };
+    const at = points.map((_, i) => [scaled(xs[i], xs, SPAN[0]), SPAN[1] - scaled(ys[i], ys, SPAN[1])]);
+    const taken = at.map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
+    const order = points.map((_, i) => i).sort((i, j) => front.has(points[j]) - front.has(points[i]) || at[i][0] - at[j][0]);
+    const sides = points.map(() => "none");
+    for (const i of order) {
+      const [x, y] = at[i];
+      const wide = Math.min(150, 6 * points[i].model.length);
+      const boxes = { right: [x + 9, y - 7, x + 9 + wide, y + 7], left: [x - 9 - wide, y - 7, x - 9, y + 7],
+        above: [x - wide / 2, y - 22, x + wide / 2, y - 9], below: [x - wide / 2, y + 9, x + wide / 2, y + 22] };
+      for (const [side, box] of Object.entries(boxes)) {
+        const inside = box[0] >= -10 && box[2] <= SPAN[0] + 10 && box[1] >= -14 && box[3] <= SPAN[1] + 14;
+        if (!inside || taken.some((o, k) => k !== i && box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3])) continue;
+        sides[i] = side;
+        taken.push(box);
+        break;
+      }
+    }
+    return sides;
+  }
+
+  function isFar(points) {
+    const costs = points.map((p) => p.cost);
+    return Math.min(...costs) > 0 && Math.max(...costs) / Math.min(...costs) >= FAR_APART;
+  }
+
+  // ------------------------------------------------------------------------------- page
+
+  const wordsOf = (column) => `${column.task_label || column.task}: ${column.label || column.metric}`;
+
+  function chosen() {
+    const columns = all.columns.filter((c) => !c.neutral && trade.points.some((p) => p.column === c.id));
+    if (!columns.length) throw new Error("No model of this site has both a quality and a cost");
+    const column = columns.find((c) => c.id === state.get("c")) ?? columns.find((c) => c.primary) ?? columns[0];
+    const here = trade.points.filter((p) => p.column === column.id);
+    const costs = trade.costs.filter(([key]) => here.some((p) => Number.isFinite(p.costs[key])));
+    if (!costs.length) return { columns, column, costs, cost: null, points: [] };
+    const cost = costs.find(([key]) => key === state.get("cost")) ?? costs[0];
+    const points = here.filter((p) => Number.isFinite(p.costs[cost[0]]) && Number.isFinite(p.quality))
+      .map((p) => ({ model: p.model, quality: p.quality, better: column.higher ? p.quality : -p.quality, cost: p.costs[cost[0]] }));
+    const lacking = here.filter((p) => !Number.isFinite(p.costs[cost[0]])).map((p) => p.model);
+    return { columns, column, costs, cost, points, lacking };
+  }
+
+  function draw() {
+    let now;
+    try {
+      now = chosen();
+    } catch (error) {
+      fill(result, el("p", { class: "note" }, error.message));
+      explore.redraw(figure, []);
+      return;
+    }
+    const inside = tools.contains(document.activeElement) ? [...tools.querySelectorAll("select")].indexOf(document.activeElement) : -1;
+    fill(tools, chooser("Quality", now.columns.map((c) => [c.id, wordsOf(c)]), now.column.id, (c) => change({ c })),
+      now.cost ? chooser("Cost", now.costs, now.cost[0], (cost) => change({ cost })) : null);
+    if (inside >= 0) tools.querySelectorAll("select")[inside]?.focus();
+    if (!now.points.length) {
+      fill(result, el("p", { class: "note" }, "No cost is known of the models of this column."));
+      fill(picks);
+      explore.redraw(figure, []);
+      return;
+    }
+    const front = frontOf(now.points);
+    drawPicks(now);
+    drawChart(now, front);
+    drawTable(now, front);
+    say(`${front.size} of ${now.points.length} models on the front`);
+  }
+
+  function drawPicks(now) {
+    const [, label] = now.cost;
+    fill(picks, recommended(now.points).map(([aim, point, why]) => el("div", { class: "panel" },
+      el("h3", {}, aim), el("p", {}, el("strong", {}, el("bdi", {}, point.model))),
+      el("p", {}, `${number(point.quality)} for ${number(point.cost)}`),
+      el("p", { class: "muted small" }, `Rule: of the models on the front, ${why}.`))));
+    picks.setAttribute("aria-label", `Which to take: ${wordsOf(now.column)} against ${label}`);
+  }
+
+  function drawChart(now, front) {
+    const sides = placeNames(now.points, front);
+    const values = now.points.map((p, i) => ({ model: p.model, cost: p.cost, quality: p.quality, low: null, high: null,
+      front: front.has(p), side: sides[i], text: number(p.quality), price: number(p.cost) })).sort((a, b) => a.cost - b.cost);
+    const [, label] = now.cost;
+    const title = `${wordsOf(now.column)} against ${label}`;
+    const words = `${front.size} of ${values.length} models are on the Pareto front (ringed, joined by a line): no other model is as good for less. ${now.column.higher ? "Higher" : "Lower"} and further left is better.`;
+    const legend = sides.includes("none") ? { title: null, symbolLimit: 0, columns: 2 } : null;
+    const names = [...new Set([...all.models.map((m) => m.name), ...now.points.map((p) => p.model)])];
+    explore.redraw(figure, values, { title, words, edit: (spec) => {
+      explore.retitle(spec, { x: label, y: wordsOf(now.column) });
+      for (const node of explore.objects(spec)) {
+        if (node.field === "cost" && node.scale) node.scale = isFar(now.points) ? { type: "log", nice: true, zero: false } : { zero: false, nice: true };
+        if (node.field === "model" && node.scale && node.scale.domain) {
+          node.legend = legend && { ...legend, values: now.points.map((p) => p.model) };
+          for (const name of names) if (!node.scale.domain.includes(name)) node.scale.domain.push(name);
+        }
+      }
+    } });
+  }
+
+  function drawTable(now, front) {
+    const [, label] = now.cost;
+    const rows = [...now.points].sort((a, b) => a.cost - b.cost || b.better - a.better).map((p) => [
+      el("bdi", {}, p.model), { text: number(p.quality), v: p.quality }, { text: number(p.cost), v: p.cost },
+      front.has(p) ? el("strong", { class: "front-mark" }, "on the front") : "",
+    ]);
+    fill(result, table(`${wordsOf(now.column)} against ${label}`,
+      ["Model", { text: wordsOf(now.column), n: true }, { text: label, n: true }, "Pareto front"], rows, { id: "points" }),
+      now.lacking.length ? el("p", { class: "muted small" }, `Of these models this cost is not known: ${now.lacking.join(", ")}.`) : null);
+  }
+
+  // --------------------------------------------------------------------------- the start
+
+  Promise.all([explore.board(), harness.load("data/trade.js", "trade")]).then(([board, read]) => {
+    all = board;
+    trade = read;
+    const page = explore.follow(draw);
+    change = page.change;
+    for (const node of document.querySelectorAll(".replaced")) node.hidden = true;
+    page.start();
+  }, (error) => fill(tools, fault(error)));
+
+  explore.frontOf = frontOf;
+  explore.recommended = recommended;
+})();
