@@ -180,7 +180,7 @@
     const single = pairs.every((p) => p.a === first.a && p.b === first.b);
     const names = single ? [first.a.name, first.b.name] : ["compared with", "model"];
     const head = ["Task", ...(single ? [] : ["Pair"]), { text: names[0], n: true }, { text: names[1], n: true },
-      { text: "Difference", n: true }, "Verdict", { text: "Better / equal / worse", n: true }, { text: "n", n: true }, "Behind it"];
+      { text: "Difference", n: true }, "Verdict", { text: "Better / equal / worse", n: true }, { text: "n", n: true }, { text: "Behind it", fixed: true }];
     const now = pickedPair(pairs);
     const caption = single ? `${first.b.name} minus ${first.a.name}` : "Paired differences, model minus the one it is compared with";
     const focused = result.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
@@ -217,24 +217,29 @@
   function drawForest(pairs, single) {
     const used = new Map();
     const values = [];
+    const oneBase = pairs.every((pair) => pair.a === pairs[0].a);
+    const oneColumn = pairs.every((pair) => pair.column === pairs[0].column);
     for (const pair of pairs) {
       const one = told(pair);
       if (!one || one.error || one.refused) continue;
-      let label = `${pair.column.task_label || pair.column.task}: ${pair.column.label || pair.column.metric}`;
-      if (!single) label = `${pair.b.name} − ${pair.a.name}, ${label}`;
+      const models = oneBase ? pair.b.name : `${pair.b.name} − ${pair.a.name}`;
+      const metric = `${pair.column.task_label || pair.column.task}: ${pair.column.label || pair.column.metric}`;
+      let label = single ? metric : oneColumn ? models : `${models}, ${metric}`;
       const times = (used.get(label) || 0) + 1;
       used.set(label, times);
       if (times > 1) label += ` (${times})`;
       values.push({ label, difference: one.diff, low: one.low, high: one.high, verdict: one.words, kind: claim(one),
         text: `${number(one.diff, { sign: true })} ${interval(one.low, one.high)}` });
     }
-    const title = single ? `${pairs[0].b.name} minus ${pairs[0].a.name}` : "Paired differences";
+    const title = single ? `${pairs[0].b.name} minus ${pairs[0].a.name}` : oneBase ? `Models minus ${pairs[0].a.name}` : "Paired differences";
     const words = `${values.length} paired differences with 95 % intervals; the table below has the numbers.`;
     const kinds = new Set(values.map((value) => value.kind));
     const domain = domainOf(kinds);
     const edit = (spec) => {
       explore.rekind(spec, domain, domain.filter((kind) => kinds.has(kind)));
       explore.retitle(spec, { x: "difference" });
+      const room = forest.clientWidth > 700 ? 330 : 150; // px for names
+      for (const node of explore.objects(spec)) if (node.field === "label" && node.axis) node.axis.labelLimit = room;
     };
     explore.redraw(forest, values, { title, words, edit });
   }

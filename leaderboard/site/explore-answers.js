@@ -318,11 +318,12 @@
     const view = el("div", { class: "sample" });
     const shard = await shardOf(first, i);
     if (!shard) return fill(view, el("p", { class: "note" }, LEFT_OUT));
+    const question = askedOf(first, shard); // asked for first: it is shown first
     const loading = models.map((model) => answersOfModel(model, i, model.map).then(
       (answers) => ({ answers }), (error) => ({ answers: [], error })));
     let asked;
     try {
-      asked = await askedOf(first, shard);
+      asked = await question;
     } catch (error) {
       return fill(view, fault(error));
     }

@@ -7,6 +7,7 @@
   const explore = harness.explore;
   const { fill, fault, link, pager, table, toggles, count } = explore;
   const LINES = 50;
+  const AT_ONCE = 20000; // samples whose scores are loaded without being asked for
 
   /** A sample's number from the state: `i`, or by the id in `sample`. Null: the list is shown. */
   async function opened(cell) {
@@ -176,8 +177,10 @@
       if (mine === turn) rank(job, i, mine);
     }
 
-    /** Where the sample stands in the list, once that is known; it never holds up the sample. */
+    /** Where the sample stands in the list, once that is known: it never holds up the sample, and
+     * is not worth loading the scores of very many samples. */
     function rank(job, i, mine) {
+      if (known.key !== job.key && job.models[0].cell.n > AT_ONCE) return;
       setTimeout(() => orderOf(job).then((order) => {
         const at = order.indexOf(i);
         if (mine !== turn || !shown) return;

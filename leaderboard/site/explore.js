@@ -155,7 +155,7 @@
     return el("div", { class: "switch", role: "group", "aria-label": label }, buttons);
   }
 
-  /** A table in a frame of its own width. `head` are texts or {text, n: whether numbers}; `rows`
+  /** A table in a frame of its own width. `head` are texts or {text, n: whether numbers, fixed: whether never sorted by}; `rows`
    * are lists of cells (text, a node, or {text, v} with the number to sort by). With an id it can be
    * sorted, and its order stands in the state. */
   function table(caption, head, rows, { id = "", hidden = false } = {}) {
@@ -169,7 +169,7 @@
     });
     const found = el("table", { class: "data", id: id || null },
       el("caption", { class: hidden ? "unseen" : null }, caption),
-      el("thead", {}, el("tr", {}, heads.map((one) => el("th", { scope: "col", class: one.n ? "n" : null }, one.text)))),
+      el("thead", {}, el("tr", {}, heads.map((one) => el("th", { scope: "col", class: one.n ? "n" : null, dataset: one.fixed ? { fixed: "" } : {} }, one.text)))),
       el("tbody", {}, rows.map((cells) => el("tr", cells.attributes || {}, line(cells)))));
     if (id) harness.table(found);
     return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, found);

@@ -87,7 +87,8 @@
         for (const node of explore.objects(spec)) {
           if (node.field !== "at" || !node.type) continue;
           node.type = steps ? "quantitative" : "temporal";
-          node.scale = steps ? { zero: false, nice: true } : { type: "utc" };
+          const { type, ...rest } = node.scale;
+          node.scale = steps ? { ...rest, zero: false } : { type: "utc", padding: rest.padding };
         }
       } });
       return figure;

@@ -8,6 +8,8 @@
   const { fill, fault, chooser, table } = explore;
   const FAR_APART = 30; // the ratio from which the axis of costs is logarithmic, as in Python
   const SPAN = [460, 280]; // px that names are placed for, as in harness/leaderboard/chart_trade.py
+  const SIDES = { right: [13, 0], left: [-13, 0], "upper left": [-9, -13], "lower right": [9, 13],
+    "upper right": [9, -13], "lower left": [-9, 13] }; // px from a point to where its name begins
   const [tools, picks, figure, result] = ["choose", "picks", "figure", "result"].map((id) => document.getElementById(id));
 
   let all = null;
@@ -37,7 +39,7 @@
   });
 
   /** What to take for each aim, and the rule in words. */
-  function recommended(points) {
+  function recommended(points, cheap = "Low cost") {
     const kept = points.filter((point) => frontOf(points).has(point));
     const costs = kept.map((p) => p.cost);
     const values = kept.map((p) => p.better);
@@ -48,7 +50,7 @@
     const distance = (p) => Math.round(1e12 * Math.hypot(scaled(Math.max(...values) - p.better, values),
       scaled(p.cost - Math.min(...costs), costs))) / 1e12;
     return [
-      ["Low cost", least(kept, (p) => p.cost), "the least cost of all"],
+      [cheap, least(kept, (p) => p.cost), "the least cost of all"],
       ["Best quality", least(kept, (p) => -p.better), "the best quality of all"],
       ["Balanced", least(kept, distance, (p) => -p.better),
         "nearest to the ideal corner, quality and cost each scaled to 0–1 over the front"],
@@ -73,8 +75,10 @@
     for (const i of order) {
       const [x, y] = at[i];
       const wide = Math.min(150, 6 * points[i].model.length);
-      const boxes = { right: [x + 9, y - 7, x + 9 + wide, y + 7], left: [x - 9 - wide, y - 7, x - 9, y + 7],
-        above: [x - wide / 2, y - 22, x + wide / 2, y - 9], below: [x - wide / 2, y + 9, x + wide / 2, y + 22] };
+      const boxes = Object.fromEntries(Object.entries(SIDES).map(([side, [dx, dy]]) => {
+        const left = dx > 0 ? x + dx : x + dx - wide;
+        return [side, [left, y + dy - 6, left + wide, y + dy + 7]];
+      }));
       for (const [side, box] of Object.entries(boxes)) {
         const inside = box[0] >= -10 && box[2] <= SPAN[0] + 10 && box[1] >= -14 && box[3] <= SPAN[1] + 14;
         if (!inside || taken.some((o, k) => k !== i && box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3])) continue;
@@ -89,6 +93,11 @@
   function isFar(points) {
     const costs = points.map((p) => p.cost);
     return Math.min(...costs) > 0 && Math.max(...costs) / Math.min(...costs) >= FAR_APART;
+  }
+
+  function scaleOf(known, points) {
+    const { type, ...rest } = known;
+    return isFar(points) ? { ...rest, type: "log" } : rest;
   }
 
   // ------------------------------------------------------------------------------- page
@@ -136,8 +145,9 @@
   }
 
   function drawPicks(now) {
-    const [, label] = now.cost;
-    fill(picks, recommended(now.points).map(([aim, point, why]) => el("div", { class: "panel" },
+    const [key, label] = now.cost;
+    const cheap = key.startsWith("latency") ? "Low latency" : "Low cost";
+    fill(picks, recommended(now.points, cheap).map(([aim, point, why]) => el("div", { class: "panel" },
       el("h3", {}, aim), el("p", {}, el("strong", {}, el("bdi", {}, point.model))),
       el("p", {}, `${number(point.quality)} for ${number(point.cost)}`),
       el("p", { class: "muted small" }, `Rule: of the models on the front, ${why}.`))));
@@ -156,7 +166,7 @@
     explore.redraw(figure, values, { title, words, edit: (spec) => {
       explore.retitle(spec, { x: label, y: wordsOf(now.column) });
       for (const node of explore.objects(spec)) {
-        if (node.field === "cost" && node.scale) node.scale = isFar(now.points) ? { type: "log", nice: true, zero: false } : { zero: false, nice: true };
+        if (node.field === "cost" && node.scale) node.scale = scaleOf(node.scale, now.points);
         if (node.field === "model" && node.scale && node.scale.domain) {
           node.legend = legend && { ...legend, values: now.points.map((p) => p.model) };
           for (const name of names) if (!node.scale.domain.includes(name)) node.scale.domain.push(name);
