@@ -1,6 +1,7 @@
 "use strict";
 // Narrows a board (models x metrics) down: search, tag, baseline, mark, columns, detail.
-// What is chosen stands in the hash; the keys are find, tag, base, mark, cols (repeated), view.
+// What is chosen stands in the hash; the keys are find, tag, base, mark, view, and
+// more and less (repeated): columns added to those that the page shows, and taken away.
 (function () {
   const { el, state, load, number, say } = window.harness;
   const tools = document.getElementById("tools");
@@ -72,6 +73,7 @@
         "p",
         { class: "row" },
         el("button", { type: "button", onclick: () => choose((more || columns).map((c) => c.id)) }, "All"),
+        el("button", { type: "button", onclick: () => choose([]) }, "None"),
         el("button", { type: "button", onclick: () => choose(usual) }, "As at first"),
       ),
       ...[...groups].map(([name, group]) =>
@@ -102,15 +104,17 @@
   }
 
   function choose(ids) {
-    const same = ids.length === usual.length && usual.every((id) => ids.includes(id));
-    state.set({ cols: same ? null : ids.length ? ids : "none" });
+    state.set({
+      more: ids.filter((id) => !usual.includes(id)),
+      less: usual.filter((id) => !ids.includes(id)),
+    });
     for (const box of menu.querySelectorAll("input")) box.checked = ids.includes(box.value);
     show();
   }
 
   function chosenColumns() {
-    const asked = state.all("cols");
-    return asked.length ? asked : usual;
+    const less = state.all("less");
+    return usual.filter((id) => !less.includes(id)).concat(state.all("more"));
   }
 
   // ------------------------------------------------------------------ further columns
@@ -160,7 +164,7 @@
   }
 
   function extraCell(found, least, most) {
-    if (!found) return el("td", { dataset: { v: "" }, class: "gap" }, "–");
+    if (!found) return el("td", { dataset: { v: "" }, class: "gap" }, "not run");
     const [value, low, high, n, failed] = found;
     const share = (x) => String((x - least) / (most - least));
     const between = low !== null && high !== null;
@@ -257,7 +261,7 @@
     }
     view(state.get("view") === "compact" ? "compact" : "");
     show();
-    if (chosenColumns().some((id) => id !== "none" && !columns.some((c) => c.id === id))) {
+    if (chosenColumns().some((id) => !columns.some((c) => c.id === id))) {
       try {
         await loadMore();
         show();
@@ -269,7 +273,8 @@
   }
 
   function reset() {
-    state.set({ find: null, tag: null, base: null, mark: null, cols: null, view: null, sort: null });
+    state.set({ find: null, tag: null, base: null, mark: null, view: null, sort: null });
+    state.set({ more: null, less: null });
     restore();
     board.harness.restore();
     say("Everything is shown again");

@@ -267,7 +267,15 @@
       const spec = specOf(figure);
       if (job.values !== undefined) spec.data = { ...spec.data, values: job.values };
       if (drawn.get(figure) !== job) return; // drawn anew meanwhile
-      const options = { ast: true, renderer: "svg", actions: false, config: themes[theme()] };
+      const options = {
+        mode: "vega-lite",
+        config: themes[theme()],
+        ast: true, // expressions are interpreted: no eval
+        renderer: "svg",
+        actions: false, // its menu would link to the network
+        defaultStyle: false,
+        tooltip: { disableDefaultStyle: true },
+      };
       if (job.view) job.view.finalize();
       job.view = await window.vegaEmbed(plot, spec, options);
       plot.removeAttribute("data-fault");
