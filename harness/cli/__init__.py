@@ -25,6 +25,7 @@ COMMANDS = {
     "baseline": ("harness.cli.baseline:baseline", "Keep the scores of a good run for gates."),
     "gate": ("harness.cli.gate:gate", "Hold a candidate against its baseline: pass or fail."),
     "judge": ("harness.cli.judge:judge", "Judge a finished run; calibrate and test judges."),
+    "publish": ("harness.cli.publish:publish", "Write a static site out of runs."),
     "finetune": ("harness.cli.finetune:finetune", "Train a LoRA by a recipe."),
     "cache": ("harness.cli.cache:cache", "What is remembered: statistics, pruning."),
     "new": ("harness.cli.new:new", "Write a starter: a task, model card, judge or recipe."),

@@ -207,7 +207,9 @@ def _scales(tables: Iterable[Overview | TaskView]) -> dict[str, _Scale]:
     for table in tables:
         for row in table.rows:
             _collect_ends(ends, table.columns, row)
-    return {name: _Scale(min(found), max(found)) for name, found in ends.items() if len(set(found)) > 1}
+    return {
+        name: _Scale(min(found), max(found)) for name, found in ends.items() if len(set(found)) > 1
+    }
 
 
 def _collect_ends(ends: dict[str, list[float]], columns: Sequence[Column], row: ModelRow) -> None:
