@@ -153,18 +153,19 @@
     const sum = one && !one.error && !one.refused ? one : null;
     const { column } = pair;
     const open = el("a", { href: link({ c: column.id, a: pair.a.id, b: pair.b.id, i: null, sample: null, page: null, only: null }),
+      "aria-label": `samples behind ${column.task_label || column.task}, ${column.label || column.metric}, ${pair.b.name} minus ${pair.a.name}`,
       onclick: () => { wanted = true; } }, "samples");
     const cells = [
-      el("span", {}, el("bdi", {}, column.task_label || column.task), el("br", {}), el("span", { class: "muted small" }, column.label || column.metric)),
-      ...(single ? [] : [el("span", {}, el("bdi", {}, pair.b.name), el("br", {}), el("span", { class: "muted small" }, "− ", el("bdi", {}, pair.a.name)))]),
-      { text: sum ? number(sum.before) : "-", v: sum ? sum.before : null },
-      { text: sum ? number(sum.after) : "-", v: sum ? sum.after : null },
+      el("span", {}, el("bdi", {}, column.task_label || column.task), el("br", {}),
+        el("span", { class: "muted small" }, column.label || column.metric, " · ", open)),
+      ...(single ? [] : [el("span", { class: "pair" }, el("bdi", {}, pair.b.name), el("br", {}), el("span", { class: "muted small" }, "− ", el("bdi", {}, pair.a.name)))]),
       { text: sum ? el("span", {}, el("strong", {}, number(sum.diff, { sign: true })), el("br", {}),
         el("span", { class: "muted small" }, interval(sum.low, sum.high))) : "-", v: sum ? sum.diff : null },
       verdict(pair, one),
+      { text: sum ? number(sum.before) : "-", v: sum ? sum.before : null },
+      { text: sum ? number(sum.after) : "-", v: sum ? sum.after : null },
       { text: sum ? `${count(sum.wins)} / ${count(sum.ties)} / ${count(sum.losses)}` : "-", v: sum ? sum.wins - sum.losses : null },
       { text: sum ? count(sum.n) : "-", v: sum ? sum.n : null },
-      open,
     ];
     if (picked) cells.attributes = { class: "picked", "aria-current": "true" };
     return cells;
@@ -179,8 +180,8 @@
     const first = pairs[0];
     const single = pairs.every((p) => p.a === first.a && p.b === first.b);
     const names = single ? [first.a.name, first.b.name] : ["compared with", "model"];
-    const head = ["Task", ...(single ? [] : ["Pair"]), { text: names[0], n: true }, { text: names[1], n: true },
-      { text: "Difference", n: true }, "Verdict", { text: "Better / equal / worse", n: true }, { text: "n", n: true }, { text: "Behind it", fixed: true }];
+    const head = ["Task", ...(single ? [] : ["Pair"]), { text: "Difference", n: true }, "Verdict",
+      { text: names[0], n: true }, { text: names[1], n: true }, { text: "Better / equal / worse", n: true }, { text: "n", n: true }];
     const now = pickedPair(pairs);
     const caption = single ? `${first.b.name} minus ${first.a.name}` : "Paired differences, model minus the one it is compared with";
     const focused = result.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
@@ -238,8 +239,13 @@
     const edit = (spec) => {
       explore.rekind(spec, domain, domain.filter((kind) => kinds.has(kind)));
       explore.retitle(spec, { x: "difference" });
-      const room = forest.clientWidth > 700 ? 330 : 150; // px for names
+      const wide = forest.parentElement.clientWidth;
+      const room = wide > 700 ? 330 : 130; // px for names
       for (const node of explore.objects(spec)) if (node.field === "label" && node.axis) node.axis.labelLimit = room;
+      if (wide < 520) { // on a phone the numbers stand in the table alone
+        spec.layer = spec.layer.filter((layer) => layer.mark.type !== "text");
+        for (const node of explore.objects(spec)) if (node.field === "kind" && node.legend) node.legend.columns = 1;
+      }
     };
     explore.redraw(forest, values, { title, words, edit });
   }
@@ -385,10 +391,9 @@
       return el("span", {}, number(v), said);
     };
     const diff = (i) => (left[i] === null || right[i] === null ? "-" : number(right[i] - left[i], { sign: true }));
-    const head = ["Sample", ...(index.titles ? ["Input begins"] : []), { text: `A ${pair.a.name}`, n: true },
+    const head = ["Sample", { text: `A ${pair.a.name}`, n: true },
       { text: `B ${pair.b.name}`, n: true }, ...(yes ? [] : [{ text: "B − A", n: true }])];
-    const rows = numbers.map((i) => [list.opener(i, index.ids[i] === "" ? "(no id)" : index.ids[i]),
-      ...(index.titles ? [el("span", { class: "title", dir: "auto" }, index.titles[i])] : []),
+    const rows = numbers.map((i) => [list.opener(i, index),
       value(left[i], 0, i), value(right[i], 1, i), ...(yes ? [] : [diff(i)])]);
     return { caption: `Samples by difference in ${pair.column.metric}`, head, rows };
   }

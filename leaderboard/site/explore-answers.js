@@ -121,11 +121,11 @@
       const right = target === letter;
       const names = takers.get(letter) || [];
       return el("tr", { class: right ? "right" : null },
-        el("th", { scope: "row" }, letter), el("td", { dir: "auto" }, choice),
-        el("td", {}, right ? el("strong", {}, "✓ reference") : ""),
+        el("th", { scope: "row" }, letter),
+        el("td", {}, el("bdi", {}, choice), right ? el("strong", {}, " ✓ reference") : ""),
         el("td", {}, names.join(", ") || "–"));
     });
-    const heads = ["", "choice", "", "taken by"].map((head) => el("th", { scope: "col" }, head));
+    const heads = ["letter", "choice", "taken by"].map((head) => el("th", { scope: "col" }, head));
     return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Choices" },
       el("table", { class: "data choices" }, el("caption", { class: "unseen" }, "Choices"),
         el("thead", {}, el("tr", {}, heads)), el("tbody", {}, lines)));

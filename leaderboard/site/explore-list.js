@@ -14,12 +14,12 @@
     const i = state.get("i");
     if (i !== null) {
       if (/^\d+$/.test(i) && Number(i) < cell.n) return Number(i);
-      throw new Error(`There is no sample number ${i}: it has ${count(cell.n)}, from 0 on`);
+      throw new explore.Absent(`There is no sample number ${i}: it has ${count(cell.n)}, from 0 on`);
     }
     const id = state.get("sample");
     if (id === null) return null;
     const found = (await explore.indexOf(cell)).ids.indexOf(id);
-    if (found < 0) throw new Error(`There is no sample “${id}” in ${cell.task}`);
+    if (found < 0) throw new explore.Absent(`There is no sample “${id}” in ${cell.task}`);
     return found;
   }
 
@@ -96,22 +96,22 @@
       focus = "";
     }
 
-    /** The link that opens a sample, for the first cell of its line. */
-    function opener(i, text) {
-      return el("a", { class: "id", href: link({ i, sample: null }), dataset: { i: String(i) },
+    /** The first cell of a sample's line: its id, which opens it, and how its input begins. */
+    function opener(i, index) {
+      const id = el("a", { class: "id", href: link({ i, sample: null }), dataset: { i: String(i) },
         onclick: (event) => {
           if (event.ctrlKey || event.metaKey || event.shiftKey) return;
           event.preventDefault();
           focus = "open";
           change({ i, sample: null }, { push: true });
-        } }, el("bdi", {}, text));
+        } }, el("bdi", {}, index.ids[i] === "" ? "(no id)" : index.ids[i]));
+      return index.titles ? el("div", {}, id, el("span", { class: "title", dir: "auto" }, index.titles[i])) : id;
     }
 
     // ---------------------------------------------------------------------- the sample
 
     function close() {
-      const i = state.get("i");
-      back = i === null ? null : Number(i);
+      back = place.dataset.view === "sample" && shown ? shown.i : null;
       change({ i: null, sample: null }, { push: true });
     }
 
@@ -158,7 +158,7 @@
       if (mine !== turn) return;
       shown.view.replaceWith(view);
       shown.view = view;
-      const [cell] = [job.models[0].cell];
+      const { cell } = job.models[0];
       const id = view.sampleId ?? (await explore.indexOf(cell)).ids[i];
       if (mine !== turn) return;
       fill(shown.heading, "Sample ", el("bdi", {}, id));
@@ -167,7 +167,7 @@
       shown.byId.setAttribute("href", link({ i: null, sample: id }));
       fill(shown.where, `${job.title} · number ${count(i + 1)} of ${count(cell.n)}`, el("span", {}, ""), " · ", shown.byId);
       const inBar = shown.bar.contains(document.activeElement);
-      if (!inBar && (fresh ? focus === "open" || state.get("i") !== null : true) && !typing(document.activeElement)) {
+      if (!inBar && !typing(document.activeElement)) {
         shown.heading.focus({ preventScroll: true });
       }
       if (shown.node.getBoundingClientRect().top < 0 || fresh) shown.node.scrollIntoView({ block: "start" });

@@ -93,11 +93,15 @@
 
   // ---------------------------------------------------------------------------- blocks
 
-  /** One line on what could not be loaded, and what to do. */
+  /** What an address asks for and the site does not have. */
+  class Absent extends Error {}
+
+  /** One line on what could not be loaded or is not there, and what to do. */
   function fault(error) {
     const told = error instanceof Error ? error.message : String(error);
     return el("p", { class: "fault", role: "alert" }, told, /[.!?]$/.test(told) ? " " : ". ",
-      "Copy it again or publish the site anew, then reload this page.");
+      error instanceof Absent ? "The address may be of an older state of this site: choose anew."
+        : "Copy it again or publish the site anew, then reload this page.");
   }
 
   /** Put nodes in the place of all that is there. */
@@ -329,7 +333,7 @@
   const isYesNo = (...lists) => lists.every((list) => list.every((v) => v === null || v === 0 || v === 1));
 
   harness.explore = {
-    board, indexOf, scoresOf, askedOf, answersOf, shardOf, mapping, cellOf, modelOf, position,
+    Absent, board, indexOf, scoresOf, askedOf, answersOf, shardOf, mapping, cellOf, modelOf, position,
     link, follow, fault, fill, chooser, typed, manyOf, toggles, table, pager, count, interval,
     redraw, retitle, rekind, objects, tQuantile, paired, isYesNo,
   };

@@ -104,7 +104,7 @@
   function drawTable(now) {
     const lists = now.series.flatMap((series) => listOf(now, series));
     const rows = lists.map((p) => [
-      el("bdi", {}, p.series), p.model === p.series ? "" : el("bdi", {}, p.model), p.when.replace("T", " ").replace(/:\d\d(\.\d+)?Z$/, ""),
+      el("bdi", {}, p.series), p.model === p.series ? "" : el("bdi", {}, p.model), el("span", { class: "when" }, p.when.slice(0, 16).replace("T", " ")),
       { text: p.step === null ? "" : count(p.step), v: p.step }, el("code", {}, p.run),
       { text: number(p.value), v: p.value }, { text: interval(p.low, p.high), v: p.low }, { text: count(p.n), v: p.n },
       p.outcome ? el("span", { class: `verdict ${p.outcome}` }, p.outcome) : el("span", { class: "muted" }, "no gate"),

@@ -29,7 +29,7 @@
     if (!known.length) throw new Error("No samples were published");
     const task = state.get("task") ?? known[0][0];
     const variants = known.filter((one) => one[0] === task).map((one) => one[1]);
-    if (!variants.length) throw new Error(`There is no task “${task}” on this site`);
+    if (!variants.length) throw new explore.Absent(`There is no task “${task}” on this site`);
     const variant = variants.includes(state.get("variant") ?? "") ? state.get("variant") ?? "" : variants[0];
     const cells = all.cells.filter((c) => c.task === task && c.variant === variant);
     const order = (cell) => all.models.findIndex((m) => m.name === cell.model || m.id === cell.model);
@@ -249,12 +249,11 @@
     const { index, values } = loaded;
     const names = now.chosenCells.map((cell) => nameOf(cell.model));
     const spread = names.length > 1 && !loaded.binary;
-    const head = ["Sample", ...(index.titles ? ["Input begins"] : []), ...(index.targets ? ["Reference"] : []),
+    const head = ["Sample", ...(index.targets ? ["Reference"] : []),
       ...names.map((text) => ({ text, n: true })), ...(spread ? [{ text: "Spread", n: true }] : [])];
     const rows = numbers.map((i) => {
       const here = values.map((list) => list[i]).filter((v) => v !== null && v !== undefined);
-      return [list.opener(i, index.ids[i] === "" ? "(no id)" : index.ids[i]),
-        ...(index.titles ? [el("span", { class: "title", dir: "auto" }, index.titles[i])] : []),
+      return [list.opener(i, index),
         ...(index.targets ? [index.targets[i]] : []),
         ...names.map((_, k) => scoreCell(k, i)),
         ...(spread ? [here.length > 1 ? number(Math.max(...here) - Math.min(...here)) : "-"] : [])];

@@ -7,7 +7,7 @@
   const explore = harness.explore;
   const { fill, fault, chooser, table } = explore;
   const FAR_APART = 30; // the ratio from which the axis of costs is logarithmic, as in Python
-  const SPAN = [460, 280]; // px that names are placed for, as in harness/leaderboard/chart_trade.py
+  const HEIGHT = 280; // px, as in harness/leaderboard/chart_trade.py
   const SIDES = { right: [13, 0], left: [-13, 0], "upper left": [-9, -13], "lower right": [9, 13],
     "upper right": [9, -13], "lower left": [-9, 13] }; // px from a point to where its name begins
   const [tools, picks, figure, result] = ["choose", "picks", "figure", "result"].map((id) => document.getElementById(id));
@@ -61,6 +61,7 @@
 
   /** On which side of its point each name has room: the front's first, then from left to right. */
   function placeNames(points, front) {
+    const area = [Math.max(150, figure.parentElement.clientWidth - 110), HEIGHT]; // px less the axis
     const log = isFar(points);
     const xs = points.map((p) => (log ? Math.log(p.cost) : p.cost));
     const ys = points.map((p) => p.quality);
@@ -68,7 +69,7 @@
       const span = Math.max(...list) - Math.min(...list);
       return size * (span ? (v - Math.min(...list)) / span : 0.5);
     };
-    const at = points.map((_, i) => [scaled(xs[i], xs, SPAN[0]), SPAN[1] - scaled(ys[i], ys, SPAN[1])]);
+    const at = points.map((_, i) => [scaled(xs[i], xs, area[0]), area[1] - scaled(ys[i], ys, area[1])]);
     const taken = at.map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
     const order = points.map((_, i) => i).sort((i, j) => front.has(points[j]) - front.has(points[i]) || at[i][0] - at[j][0]);
     const sides = points.map(() => "none");
@@ -80,7 +81,7 @@
         return [side, [left, y + dy - 6, left + wide, y + dy + 7]];
       }));
       for (const [side, box] of Object.entries(boxes)) {
-        const inside = box[0] >= -10 && box[2] <= SPAN[0] + 10 && box[1] >= -14 && box[3] <= SPAN[1] + 14;
+        const inside = box[0] >= -10 && box[2] <= area[0] + 10 && box[1] >= -14 && box[3] <= area[1] + 14;
         if (!inside || taken.some((o, k) => k !== i && box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3])) continue;
         sides[i] = side;
         taken.push(box);
