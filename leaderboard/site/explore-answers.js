@@ -187,15 +187,19 @@
     ].filter(Boolean).join(" · ");
   }
 
+  /** Scores with their explanations; what a judge's verdict shows anyhow is left to it: its
+   * criteria ("rubric.accuracy[model]"), and its explanation. */
   function scoreTable(answer, name) {
-    const notes = answer.scores.some((s) => s.note);
-    const read = answer.scores.some((s) => s.answer !== null && s.answer !== undefined);
-    const heads = ["metric", "score", read && "read as", notes && "why"].filter(Boolean);
-    const lines = answer.scores.map((score) => el("tr", {},
-      el("th", { scope: "row" }, score.metric),
-      el("td", { class: "n" }, score.status === "ok" ? number(score.value) : score.status),
-      read && el("td", { dir: "auto" }, score.answer ?? ""),
-      notes && el("td", { dir: "auto" }, score.note ?? "")));
+    const judges = answer.verdicts.map((one) => one.judge);
+    const told = (score, mark) => judges.some((judge) => score.metric.startsWith(judge + mark));
+    const scores = answer.scores.filter((score) => !told(score, "."));
+    const read = scores.some((score) => score.answer !== null && score.answer !== undefined);
+    const heads = ["metric", "score", read && "read as"].filter(Boolean);
+    const lines = scores.map((score) => el("tr", {},
+      el("th", { scope: "row" }, score.metric,
+        score.note && !told(score, "") ? el("div", { class: "muted small why", dir: "auto" }, score.note) : null),
+      el("td", { class: "n" }, score.status === "ok" ? number(score.value) : el("span", { class: "failed" }, score.status)),
+      read && el("td", { dir: "auto" }, score.answer ?? "")));
     return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Scores of ${name}` },
       el("table", { class: "data compact" }, el("caption", { class: "unseen" }, `Scores of ${name}`),
         el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: head === "score" ? "n" : null }, head)))),

@@ -103,15 +103,21 @@
 
   function drawTable(now) {
     const lists = now.series.flatMap((series) => listOf(now, series));
-    const rows = lists.map((p) => [
-      el("bdi", {}, p.series), p.model === p.series ? "" : el("bdi", {}, p.model), el("span", { class: "when" }, p.when.slice(0, 16).replace("T", " ")),
-      { text: p.step === null ? "" : count(p.step), v: p.step }, el("code", {}, p.run),
-      { text: number(p.value), v: p.value }, { text: interval(p.low, p.high), v: p.low }, { text: count(p.n), v: p.n },
-      p.outcome ? el("span", { class: `verdict ${p.outcome}` }, p.outcome) : el("span", { class: "muted" }, "no gate"),
-      p.reasons.join("; "),
-    ]);
-    fill(result, table(`${wordsOf(now.column)}, oldest first`, ["Series", "Model", "When (UTC)", { text: "Step", n: true }, "Run",
-      { text: "Value", n: true }, { text: "95 % interval", n: true }, { text: "n", n: true }, "Gate", "Why"], rows, { id: "points" }));
+    const some = (holds) => lists.some(holds);
+    const columns = [
+      ["Series", (p) => el("bdi", {}, p.series)],
+      some((p) => p.model !== p.series) && ["Model", (p) => el("bdi", {}, p.model)],
+      ["When (UTC)", (p) => el("span", { class: "when" }, p.when.slice(0, 16).replace("T", " "))],
+      some((p) => p.step !== null) && [{ text: "Step", n: true }, (p) => ({ text: p.step === null ? "" : count(p.step), v: p.step })],
+      [{ text: "Value", n: true }, (p) => ({ text: number(p.value), v: p.value })],
+      [{ text: "95 % interval", n: true }, (p) => ({ text: interval(p.low, p.high), v: p.low })],
+      [{ text: "n", n: true }, (p) => ({ text: count(p.n), v: p.n })],
+      ["Gate", (p) => (p.outcome ? el("span", { class: `verdict ${p.outcome}` }, p.outcome) : el("span", { class: "muted" }, "no gate"))],
+      some((p) => p.reasons.length) && ["Why", (p) => p.reasons.join("; ")],
+      ["Run", (p) => el("code", {}, p.run)],
+    ].filter(Boolean);
+    fill(result, table(`${wordsOf(now.column)}, oldest first`, columns.map((column) => column[0]),
+      lists.map((p) => columns.map((column) => column[1](p))), { id: "points" }));
   }
 
   // --------------------------------------------------------------------------- the start

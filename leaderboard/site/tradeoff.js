@@ -59,34 +59,42 @@
 
   // ---------------------------------------------------------------- room for the names
 
-  /** On which side of its point each name has room: the front's first, then from left to right. */
+  /** The area that two boxes [left, top, right, bottom] share. */
+  const common = (a, b) => Math.max(0, Math.min(a[2], b[2]) - Math.max(a[0], b[0]))
+    * Math.max(0, Math.min(a[3], b[3]) - Math.max(a[1], b[1]));
+
+  /** On which side of its point each name has room, "none" if on none: as in
+   * harness/leaderboard/chart_names.py, the front's first, clear of points, names and the line. */
   function placeNames(points, front) {
-    const area = [Math.max(150, figure.parentElement.clientWidth - 110), HEIGHT]; // px less the axis
-    const log = isFar(points);
-    const xs = points.map((p) => (log ? Math.log(p.cost) : p.cost));
-    const ys = points.map((p) => p.quality);
-    const scaled = (v, list, size) => {
-      const span = Math.max(...list) - Math.min(...list);
-      return size * (span ? (v - Math.min(...list)) / span : 0.5);
+    const wide = Math.max(150, figure.parentElement.clientWidth - 110); // less the axis
+    const share = (list) => {
+      const [low, high] = [Math.min(...list), Math.max(...list)];
+      return list.map((v) => (high > low ? (v - low) / (high - low) : 0.5));
     };
-    const at = points.map((_, i) => [scaled(xs[i], xs, area[0]), area[1] - scaled(ys[i], ys, area[1])]);
-    const taken = at.map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
-    const order = points.map((_, i) => i).sort((i, j) => front.has(points[j]) - front.has(points[i]) || at[i][0] - at[j][0]);
+    const xs = share(points.map((p) => (isFar(points) ? Math.log(p.cost) : p.cost))).map((x) => x * wide);
+    const ys = share(points.map((p) => p.quality)).map((y) => (1 - y) * HEIGHT);
+    const taken = xs.map((x, i) => [x - 8, ys[i] - 8, x + 8, ys[i] + 8]);
+    const steps = points.map((_, i) => i).filter((i) => front.has(points[i])).sort((i, j) => xs[i] - xs[j]);
+    const lines = steps.slice(1).flatMap((j, k) => {
+      const i = steps[k];
+      return [[xs[i], ys[i] - 1, xs[j], ys[i] + 1], [xs[j] - 1, Math.min(ys[i], ys[j]), xs[j] + 1, Math.max(ys[i], ys[j])]];
+    });
+    const order = points.map((_, i) => i).sort((i, j) => front.has(points[j]) - front.has(points[i]) || xs[i] - xs[j]);
     const sides = points.map(() => "none");
     for (const i of order) {
-      const [x, y] = at[i];
-      const wide = Math.min(150, 6 * points[i].model.length);
-      const boxes = Object.fromEntries(Object.entries(SIDES).map(([side, [dx, dy]]) => {
-        const left = dx > 0 ? x + dx : x + dx - wide;
-        return [side, [left, y + dy - 6, left + wide, y + dy + 7]];
-      }));
-      for (const [side, box] of Object.entries(boxes)) {
-        const inside = box[0] >= -10 && box[2] <= area[0] + 10 && box[1] >= -14 && box[3] <= area[1] + 14;
-        if (!inside || taken.some((o, k) => k !== i && box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3])) continue;
-        sides[i] = side;
-        taken.push(box);
-        break;
+      const long = Math.min(160, 6.2 * points[i].model.length);
+      let best = null;
+      for (const [side, [dx, dy]] of Object.entries(SIDES)) {
+        const left = dx > 0 ? xs[i] + dx : xs[i] + dx - long;
+        const box = [left, ys[i] + dy - 6.5, left + long, ys[i] + dy + 6.5];
+        const inside = box[0] >= 0 && box[2] <= wide + 14 && box[1] >= -14 && box[3] <= HEIGHT;
+        if (!inside || taken.some((other, k) => k !== i && common(box, other) > 0)) continue;
+        const crossed = lines.reduce((sum, line) => sum + common(box, line), 0);
+        if (!best || crossed < best.crossed) best = { side, box, crossed };
       }
+      if (!best || (best.crossed > 0 && !front.has(points[i]))) continue;
+      sides[i] = best.side;
+      taken.push(best.box);
     }
     return sides;
   }
