@@ -415,6 +415,7 @@ def test_a_half_written_run_of_a_model_is_told(ran: Callable[..., None], invoke:
         (("latest", "good"), "name one run or model to gate (latest good given)"),
         (("nobody",), "no run and no model 'nobody'"),
         (("latest:good",), "no baseline of sums to compare good with"),
+        (("latest:good",), "--baseline (repeatable) names one"),
         (("latest:good", "--baseline", "nowhere"), "nowhere"),
         (("latest:good", "--baseline", "tasks"), "tasks"),
         (("latest:good", "--task", "smus"), "no task 'smus' (did you mean 'sums'?)"),
