@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
-import contextlib
 import threading
 import time
 from collections.abc import Sequence
