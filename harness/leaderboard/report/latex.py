@@ -1,0 +1,175 @@
+"""Text and tables as LaTeX: booktabs, and nothing that pdflatex would stumble over."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from harness.leaderboard.report.paper import PaperCell, PaperTable, Row
+from harness.results.render import visible
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
+    "'": r"\textquotesingle{}",
+}
+_KNOWN = {
+    "\u00a0": "~", "\u2013": "--", "\u2014": "---", "\u2018": "`", "\u2019": "'",
+    "\u201c": "``", "\u201d": "''", "\u2026": r"\ldots{}", "\u2020": r"\textdagger{}",
+    "\u00d7": r"$\times$", "\u00b1": r"$\pm$", "\u2212": r"$-$", "\u00b0": r"$^{\circ}$",
+    "\u2264": r"$\leq$", "\u2265": r"$\geq$", "\u2260": r"$\neq$", "\u2248": r"$\approx$",
+    "\u2192": r"$\rightarrow$", "\u221e": r"$\infty$", "\u00b5": r"$\mu$", "\u00df": r"\ss{}",
+    "\u00e6": r"\ae{}", "\u00c6": r"\AE{}", "\u00f8": r"\o{}", "\u00d8": r"\O{}",
+    "\u0153": r"\oe{}", "\u0152": r"\OE{}", "\u0142": r"\l{}", "\u0141": r"\L{}",
+    "\u0131": r"\i{}", "\u20ac": r"\texteuro{}", "\u00a7": r"\S{}", "\u2022": r"\textbullet{}",
+}  # fmt: skip
+_ACCENTS = {
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u0304": "=",
+    "\u0307": ".", "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0306": "u", "\u0327": "c",
+}  # fmt: skip
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho "
+    "varsigma sigma tau upsilon phi chi psi omega"
+)
+_GREEK_LETTERS = {chr(0x3B1 + at): name for at, name in enumerate(_GREEK.split())}
+_CAPITALS = set("gamma delta theta lambda xi pi sigma upsilon phi psi omega".split())  # noqa: SIM905
+MOST_INLINE = 3
+"""Columns with intervals beside their values; of more, the intervals go below."""
+REPORTED = r"\textdagger{} reported by the study's authors, not measured here."
+NEEDS = r"% needs \usepackage{booktabs} and \usepackage{textcomp}"
+_HYPHENS = re.compile(r"-(?=-)")
+
+
+def escaped(text: str) -> str:
+    """Text that pdflatex sets as it stands, on one line.
+
+    What it has no letter for stands there as its code point, U+4E2D.
+    """
+    # two hyphens in a row would be set as one dash
+    return "".join(map(_char, _HYPHENS.sub("-\u200b", visible(text)))).replace("-\u200b", "-{}")
+
+
+def table_text(table: PaperTable) -> str:
+    """A float with caption and label, and the notes below; ends in a line end."""
+    sizes = r"\footnotesize" if len(table.columns) > 6 else r"\small"
+    head = " & ".join(escaped(column) for column in table.columns) + r" \\"
+    body: list[str] = []
+    stacked = _stacked(table)
+    for group in table.groups:
+        body += [r"\midrule", *(line for row in group for line in _lines(row, stacked))]
+    lines = [
+        NEEDS,
+        r"\begin{table}[tbp]",
+        r"\centering",
+        sizes,
+        rf"\caption{{{escaped(table.caption)}}}",
+        rf"\label{{tab:{_label(table.name)}}}",
+        rf"\begin{{tabular}}{{{_columns(table.align)}}}",
+        r"\toprule",
+        head,
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        *_notes(table),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _notes(table: PaperTable) -> list[str]:
+    notes = [*([REPORTED] if table.reported else []), *map(escaped, table.notes)]
+    if not notes:
+        return []
+    return [
+        r"\par\smallskip",
+        r"\begin{minipage}{0.95\linewidth}",
+        r"\footnotesize",
+        "\n".join(f"{note}\\par" for note in notes),
+        r"\end{minipage}",
+    ]
+
+
+def _columns(align: str) -> str:
+    long = align.count("p")
+    width = f"p{{{0.8 / long:.2f}\\linewidth}}" if long else ""
+    return "".join(width if letter == "p" else letter for letter in align)
+
+
+def _label(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", name)
+
+
+def _stacked(table: PaperTable) -> bool:
+    """Whether intervals stand below their values, because there are too many side by side."""
+    columns = zip(*table.rows, strict=True) if table.rows else ()
+    return sum(any(cell.around for cell in column) for column in columns) > MOST_INLINE
+
+
+def _lines(row: Row, stacked: bool) -> list[str]:
+    """The row, and a second one for intervals if they stand below."""
+    if not stacked or not any(cell.around for cell in row):
+        return [_joined([f"{_value(cell)} {_interval(cell)}".rstrip() for cell in row])]
+    below = [rf"\scriptsize {_interval(cell)}" if cell.around else "" for cell in row]
+    return [_joined([_value(cell) for cell in row]), _joined(below)]
+
+
+def _joined(cells: list[str]) -> str:
+    """One row of the table; no bracket stands at its beginning, where it would be an option."""
+    first = f"{{{cells[0][0]}}}{cells[0][1:]}" if cells[0].startswith(("[", "*")) else cells[0]
+    return " & ".join([first, *cells[1:]]) + r" \\"
+
+
+def _value(cell: PaperCell) -> str:
+    text = _minus(escaped(" ".join(cell.text.split("\n"))).strip())
+    if not text or text == "-":
+        return "--" if text else ""
+    if cell.style == "best":
+        return rf"\textbf{{{text}}}"
+    return rf"\textit{{{text}}}" if cell.style == "reported" else text
+
+
+def _interval(cell: PaperCell) -> str:
+    return _minus(escaped(cell.around))
+
+
+def _minus(text: str) -> str:
+    """-0.25 is a number with a minus, not a hyphen."""
+    return re.sub(r"(?<![\w{}.])-(?=\d)", "$-$", text)
+
+
+def _char(char: str) -> str:
+    if char in _SPECIAL:
+        return _SPECIAL[char]
+    if " " <= char <= "~" or char == "\u200b":
+        return char
+    if char in _KNOWN:
+        return _KNOWN[char]
+    if char.lower() in _GREEK_LETTERS:
+        return _greek(char)
+    base, *marks = unicodedata.normalize("NFD", char)
+    if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii() and base.isalpha():
+        return rf"\{_ACCENTS[marks[0]]}{{{base}}}"
+    return rf"\texttt{{U+{ord(char):04X}}}"
+
+
+def _greek(char: str) -> str:
+    name = _GREEK_LETTERS[char.lower()]
+    if char.islower():
+        return name if name == "o" else rf"$\{name}$"
+    # capitals that look like Latin ones have no command of their own
+    if name in _CAPITALS:
+        return rf"$\{name.capitalize()}$"
+    return rf"\texttt{{U+{ord(char):04X}}}"
