@@ -1,1 +1,1 @@
-"""Stored runs to what people read: the site, charts, and a paper's tables and figures."""
+"""Runs to pages: the site that `harness publish` writes, its charts, and a paper's report."""

@@ -192,17 +192,16 @@ def value_notes(evidence: Evidence, entries: Sequence[Entry]) -> list[str]:
 
 
 def judge_words(entries: Iterable[Entry]) -> list[str]:
-    """Who stands behind the names of judges, and how far people agree with them."""
-    notes: dict[str, None] = {}
+    """Who stands behind the names of judges, and how far people agree with them; a line each."""
+    notes: dict[str, str] = {}
     for info in (one.info for one in entries):
-        if info.judge:
-            by = f"{info.judge}: judged by {info.judged_by or 'an unknown model'}"
-            odd = ", which is no language model" if "not an LLM" in info.name else ""
-            known = info.kappa is not None
-            kappa = f"kappa {number(info.kappa)} with people" if known else "kappa not measured"
-            if not info.criterion:
-                notes[f"{by}{odd}; {kappa}."] = None
-    return list(notes)
+        if not info.judge or (info.criterion and info.judge in notes):
+            continue
+        odd = ", which is no language model" if "not an LLM" in info.name else ""
+        by = f"{info.judge}: judged by {info.judged_by or 'an unknown model'}{odd}"
+        known = "not measured" if info.kappa is None else number(info.kappa)
+        notes[info.judge] = f"{by}; agreement with people (kappa): {known}."
+    return list(notes.values())
 
 
 def _group(evidence: Evidence, group: Sequence[Entry], *, whole: bool = False) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -100,3 +101,9 @@ def listed(words: Iterable[str]) -> str:
 def plural(count: int, noun: str) -> str:
     """ "1 sample", "2 samples"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def slug(*words: str) -> str:
+    """A name for a file and a label out of words that may hold anything."""
+    kept = re.sub(r"[^A-Za-z0-9.=-]+", "_", "_".join(word for word in words if word))
+    return kept.strip("._")[:80] or "table"

@@ -102,7 +102,7 @@ def _rank(column: Column, entry: Entry) -> int:
 def _own_row(filled: Filled, key: RowKey) -> Row:
     row = filled.rows[key]
     sizes = sorted({one.row.n for one in row.values()})
-    n = f"{sizes[0]}-{sizes[-1]}" if len(sizes) > 1 else str(sizes[0])
+    n = f"{sizes[0]}\u2013{sizes[-1]}" if len(sizes) > 1 else str(sizes[0])
     cells = [
         _own_cell(filled, row.get(at), column) for at, column in enumerate(filled.study.columns)
     ]
@@ -209,6 +209,11 @@ def matching(study: Study, column: Column, rows: Iterable[ReferenceRow]) -> dict
     }
 
 
+def as_reported(value: float, *, sign: bool = False) -> str:
+    """A number in no more digits than its authors gave it."""
+    return f"{value:+g}" if sign else f"{value:g}"
+
+
 def _reported_rows(study: Study, rows: Sequence[ReferenceRow]) -> list[Row]:
     found = [matching(study, column, rows) for column in study.columns]
     models = dict.fromkeys(row.model for row in rows if row.table == study.name)
@@ -221,7 +226,7 @@ def _reported_row(
     own = [of_column.get(model) for of_column in found]
     sizes = {row.n for row in own if row is not None and row.n is not None}
     cells = [
-        value_cell(row.value, style="reported", sign=column.show == "delta")
+        PaperCell(as_reported(row.value, sign=column.show == "delta"), "reported")
         if row
         else PaperCell("-")
         for row, column in zip(own, columns, strict=True)
