@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": ("harness.cli.compare:compare", "Compare runs or models, paired by sample."),
     "baseline": ("harness.cli.baseline:baseline", "Keep the scores of a good run for gates."),
     "gate": ("harness.cli.gate:gate", "Hold a candidate against its baseline: pass or fail."),
+    "report": ("harness.cli.report:report", "Write a paper's tables and figures out of runs."),
     "judge": ("harness.cli.judge:judge", "Judge a finished run; calibrate and test judges."),
     "finetune": ("harness.cli.finetune:finetune", "Train a LoRA by a recipe."),
     "cache": ("harness.cli.cache:cache", "What is remembered: statistics, pruning."),

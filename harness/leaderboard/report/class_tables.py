@@ -211,5 +211,5 @@ def _against_normal(one: Confused) -> Confused | None:
     for row, given in enumerate(one.table.counts):
         for column, count in enumerate(given):
             counts[of[row]][of[column] if column < len(labels) else 2] += count
-    table = Confusion(("anomaly", "normal"), tuple(map(tuple, counts)), one.table.n_error)  # type: ignore[arg-type]
+    table = Confusion(("anomaly", "normal"), tuple(map(tuple, counts)), one.table.n_error)
     return Confused(f"{one.task} anomaly", one.variant, one.model, table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from harness.leaderboard.report.paper import PaperCell, PaperTable, Row
 from harness.results.render import visible
@@ -19,12 +20,11 @@ _SPECIAL = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
+    "<": r"$<$",
+    ">": r"$>$",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"\textquotedblright{}",
     "`": r"\textasciigrave{}",
-    "'": r"\textquotesingle{}",
 }
 _KNOWN = {
     "\u00a0": "~", "\u2013": "--", "\u2014": "---", "\u2018": "`", "\u2019": "'",
@@ -46,11 +46,16 @@ _GREEK = (
 )
 _GREEK_LETTERS = {chr(0x3B1 + at): name for at, name in enumerate(_GREEK.split())}
 _CAPITALS = set("gamma delta theta lambda xi pi sigma upsilon phi psi omega".split())  # noqa: SIM905
+LINE = 85
+"""Characters of footnotesize in a line of the class article."""
+PAGE = 50
+"""Lines of a float."""
 MOST_INLINE = 3
 """Columns with intervals beside their values; of more, the intervals go below."""
 REPORTED = r"\textdagger{} reported by the study's authors, not measured here."
-NEEDS = r"% needs \usepackage{booktabs} and \usepackage{textcomp}"
-_HYPHENS = re.compile(r"-(?=-)")
+NEEDS = r"% needs \usepackage{booktabs}, \usepackage{textcomp} and \usepackage{graphicx}"
+_PAIRS = re.compile(r"([-'])(?=\1)")
+"""Two of these in a row would be set as one dash or one closing quote."""
 
 
 def escaped(text: str) -> str:
@@ -58,35 +63,82 @@ def escaped(text: str) -> str:
 
     What it has no letter for stands there as its code point, U+4E2D.
     """
-    # two hyphens in a row would be set as one dash
-    return "".join(map(_char, _HYPHENS.sub("-\u200b", visible(text)))).replace("-\u200b", "-{}")
+    parts = _PAIRS.sub("\\1\0", visible(text)).split("\0")
+    return "{}".join("".join(map(_char, part)) for part in parts)
 
 
 def table_text(table: PaperTable) -> str:
-    """A float with caption and label, and the notes below; ends in a line end."""
-    sizes = r"\footnotesize" if len(table.columns) > 6 else r"\small"
-    head = " & ".join(escaped(column) for column in table.columns) + r" \\"
-    body: list[str] = []
+    """A float with caption and label, and the notes below; ends in a line end.
+
+    A table that is longer than a page becomes several floats; one that is wider than a line of
+    ``article`` is scaled down to it.
+    """
+    pages = _pages(table.groups, PAGE // 2 if _stacked(table) else PAGE)
+    floats = [_float(table, groups, at) for at, groups in enumerate(pages, 1)]
+    return "\n".join([NEEDS, *floats])
+
+
+def _float(table: PaperTable, groups: Sequence[Sequence[Row]], page: int) -> str:
+    columns = table.columns[1:] if table.headed else table.columns
+    align = table.align[1:] if table.headed else table.align
     stacked = _stacked(table)
-    for group in table.groups:
-        body += [r"\midrule", *(line for row in group for line in _lines(row, stacked))]
+    body: list[str] = []
+    for group in groups:
+        body.append(r"\midrule")
+        if table.headed:
+            name = escaped(group[0][0].text)
+            body.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{{name}}} \\")
+        for row in group:
+            body += _lines(row[1:] if table.headed else row, stacked)
+    wide = _width(table, stacked) > LINE
+    continued = f", part {page}" if page > 1 else ""
     lines = [
-        NEEDS,
         r"\begin{table}[tbp]",
         r"\centering",
-        sizes,
-        rf"\caption{{{escaped(table.caption)}}}",
-        rf"\label{{tab:{_label(table.name)}}}",
-        rf"\begin{{tabular}}{{{_columns(table.align)}}}",
+        r"\footnotesize" if len(columns) > 5 else r"\small",
+        rf"\caption{{{escaped(table.caption + continued)}}}",
+        rf"\label{{tab:{_label(table.name)}{f'-{page}' if page > 1 else ''}}}",
+        *([r"\resizebox{\linewidth}{!}{%"] if wide else []),
+        rf"\begin{{tabular}}{{{_columns(align)}}}",
         r"\toprule",
-        head,
+        " & ".join(escaped(column) for column in columns) + r" \\",
         *body,
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}" + ("}" if wide else ""),
         *_notes(table),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _pages(groups: Sequence[Sequence[Row]], most: int) -> list[list[Sequence[Row]]]:
+    """The groups, so many at once as have at most ``most`` rows; a longer group is broken."""
+    pages: list[list[Sequence[Row]]] = [[]]
+    used = 0
+    for group in groups:
+        for at in range(0, len(group), most):
+            part = group[at : at + most]
+            if used and used + len(part) > most:
+                pages.append([])
+                used = 0
+            pages[-1].append(part)
+            used += len(part)
+    return pages
+
+
+def _width(table: PaperTable, stacked: bool) -> float:
+    """About how wide a table is, in characters of its own size."""
+    total = 0.0
+    cells = [table.columns, *([cell.text for cell in row] for row in table.rows)]
+    arounds = [[len(cell.around) for cell in row] for row in table.rows]
+    for at, letter in enumerate(table.align):
+        if (table.headed and at == 0) or letter == "p":
+            continue
+        text = max(len(row[at]) for row in cells)
+        around = max((row[at] for row in arounds), default=0)
+        total += max(text, 0.7 * around) if stacked else text + around
+        total += 3  # between columns
+    return total
 
 
 def _notes(table: PaperTable) -> list[str]:
@@ -115,7 +167,8 @@ def _label(name: str) -> str:
 def _stacked(table: PaperTable) -> bool:
     """Whether intervals stand below their values, because there are too many side by side."""
     columns = zip(*table.rows, strict=True) if table.rows else ()
-    return sum(any(cell.around for cell in column) for column in columns) > MOST_INLINE
+    count = sum(any(cell.around for cell in column) for column in columns)
+    return count > MOST_INLINE or (count > 1 and _width(table, False) > LINE)
 
 
 def _lines(row: Row, stacked: bool) -> list[str]:
@@ -153,13 +206,13 @@ def _minus(text: str) -> str:
 def _char(char: str) -> str:
     if char in _SPECIAL:
         return _SPECIAL[char]
-    if " " <= char <= "~" or char == "\u200b":
+    if " " <= char <= "~":
         return char
     if char in _KNOWN:
         return _KNOWN[char]
     if char.lower() in _GREEK_LETTERS:
         return _greek(char)
-    base, *marks = unicodedata.normalize("NFD", char)
+    base, *marks = list(unicodedata.normalize("NFD", char))
     if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii() and base.isalpha():
         return rf"\{_ACCENTS[marks[0]]}{{{base}}}"
     return rf"\texttt{{U+{ord(char):04X}}}"

@@ -34,6 +34,7 @@ def headroom_table(evidence: Evidence) -> PaperTable | None:
         return None
     return PaperTable(
         name="headroom",
+        headed=True,
         caption="How far above the declared minimum",
         columns=("task", "metric", "model", "minimum", "value", "headroom", "reached"),
         align="lllrrrl",
@@ -162,7 +163,8 @@ def _compared(evidence: Evidence, clean: Chosen, other: Chosen) -> Comparison | 
     sides = [(clean.side.run, clean.cell), (other.side.run, other.cell)]
     (metric,) = align(sides[0], infos, read_sides(sides, infos))
     pair = CellPair(clean.cell, other.cell, [])
-    cut = Metric(metric.info, metric.ids, *metric.sides, metric.clusters)
+    before, after = metric.sides
+    cut = Metric(metric.info, metric.ids, before, after, metric.clusters)
     return compare_metric(clean.side, other.side, pair, cut)
 
 
@@ -192,7 +194,7 @@ def robustness_table(found: Sequence[Degraded]) -> PaperTable | None:
         records=[_robust_record(one) for one in found],
         notes=[
             INTERVAL,
-            "Kept: degraded in % of clean. Difference: paired by sample; the verdict is said of it, "
+            "Kept: degraded in % of clean. Difference: paired by sample; the verdict is of it, "
             f"* where it does not survive Holm's correction for {len(found)} comparisons.",
         ],
     )

@@ -44,6 +44,7 @@ def master_table(evidence: Evidence) -> PaperTable:
     groups = [_group(evidence, group) for group in by_place(evidence.primary)]
     return PaperTable(
         name="master",
+        headed=True,
         caption="All models on all tasks, by the first metric of each task",
         columns=columns,
         align="llrrrrrl",
@@ -70,6 +71,7 @@ def metrics_table(evidence: Evidence) -> PaperTable:
         groups.append(rows)
     return PaperTable(
         name="metrics",
+        headed=True,
         caption="Every metric of every model",
         columns=columns,
         align="lllrrrrrl",

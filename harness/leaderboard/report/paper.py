@@ -35,7 +35,8 @@ class PaperTable:
 
     ``name`` is its file name and LaTeX label. ``align`` has a letter for each column: "l", "r",
     or "p" for a long text. ``groups`` are rows that a rule parts from each other. ``records`` are
-    the same numbers unrounded, for CSV: every record has the same keys.
+    the same numbers unrounded, for CSV: every record has the same keys. ``headed`` says that the
+    first column only names the group, in its first row.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PaperTable:
     groups: Sequence[Sequence[Row]]
     records: Sequence[Record]
     notes: Sequence[str] = field(default=())
+    headed: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:

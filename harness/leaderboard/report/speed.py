@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.leaderboard.pareto import Point, recommend
 from harness.leaderboard.report.evidence import Chosen, Entry, Evidence
 from harness.leaderboard.report.master import by_place, entry_cell, metric_label
 from harness.leaderboard.report.paper import PaperCell, PaperTable, Row, plain
@@ -71,6 +72,7 @@ def latency_table(found: Sequence[Stage]) -> PaperTable | None:
         rows.append(plain(where, one.chosen.cell.model, one.stage, *numbers))
     return PaperTable(
         name="latency",
+        headed=True,
         caption="Latency by stage, throughput and peak memory",
         columns=("task", "model", "stage", "mean", "std", "p50", "p95", "p99", "tokens/s", "MB"),
         align="lllrrrrrrr",
@@ -118,16 +120,18 @@ def guidance_table(evidence: Evidence, found: Sequence[Stage]) -> PaperTable | N
         return None
     return PaperTable(
         name="guidance",
+        headed=True,
         caption="Which model to take for what",
         columns=("task", "wanted", "model", "metric", "value", "ms a sample", "remark"),
         align="llllrrl",
         groups=groups,
         records=records,
         notes=[
-            "Of the models that no other one beats in both quality and median latency: the fastest, "
-            "the best, and the one nearest to the ideal of both (each scaled to 0 to 1 over these "
-            "models).",
-            "A choice between models whose difference is not shown is a choice by latency alone.",
+            "Of the models that no other one beats in both quality and median latency: the "
+            "fastest, the best, and the one nearest to the ideal of both (each scaled to 0 to 1 "
+            "over these models).",
+            "Where the two best are not shown to differ, the balance takes them as equal, so that "
+            "the faster one wins.",
         ],
     )
 
@@ -142,14 +146,20 @@ def _cost(entry: Entry, found: Sequence[Stage]) -> float | None:
 def _advice(
     evidence: Evidence, priced: Sequence[tuple[Entry, float]], records: list[Record]
 ) -> Iterator[Row]:
-    from harness.leaderboard.pareto import Point, recommend
-
-    points = []
-    for entry, cost in priced:
-        sign = 1 if entry.info.higher_is_better else -1
-        points.append(Point(entry.cell.model, sign * (entry.row.value or 0.0), cost))
+    points = [_point(entry, cost) for entry, cost in priced]
+    choice = recommend(points)
+    lead = evidence.leads.get(priced[0][0].key[:3])
+    if lead is not None and not lead.shown:
+        quality = {point.model: point.quality for point in points}
+        equal = [
+            replace(one, quality=quality[lead.best])
+            if one.model == lead.second and lead.best in quality
+            else one
+            for one in points
+        ]
+        choice = {**choice, "balanced": recommend(equal)["balanced"]}
     first = True
-    for wish, at in recommend(points).items():
+    for wish, at in choice.items():
         entry, cost = priced[at]
         where = task_label(*entry.key[:2]) if first else ""
         first = False
@@ -169,6 +179,11 @@ def _advice(
                 "remark": remark,
             }
         )
+
+
+def _point(entry: Entry, cost: float) -> Point:
+    sign = 1 if entry.info.higher_is_better else -1
+    return Point(entry.cell.model, sign * (entry.row.value or 0.0), cost)
 
 
 def _remark(evidence: Evidence, entry: Entry) -> str:
