@@ -25,12 +25,13 @@ import click
     show_default=True,
     help="Put what the reference studies reported beside one's own numbers.",
 )
+@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures.")
 def report(
     words: tuple[str, ...],
     runs: Path | None,
     target: Path,
     baseline: str | None,
-    reference: bool,
+    **flags: bool,
 ) -> None:
     """Write a paper's tables and figures, a summary in plain words, and examples.
 
@@ -48,9 +49,9 @@ def report(
 
     check_target(target)
     root = runs or project_root(Path.cwd()) / "runs"
-    files = make_report(root, ReportOptions(words, reference, baseline))
+    files = make_report(root, ReportOptions(words, baseline=baseline, **flags))
     write_folder(target, files)
-    tables = sum(name.endswith(".tex") for name in files)
-    figures = sum(name.endswith(".svg") for name in files)
+    tables = sum(name.startswith("tables/") for name in files) // 3
+    figures = sum(name.startswith("figures/") for name in files) // 3
     counts = f"{tables} tables, {figures} figures"
     click.echo(f"{shown(target / 'SUMMARY.md')}: {counts}; begin there")

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
+from harness.leaderboard.charts import Chart
 from harness.leaderboard.reference import ReferenceRow, reference_rows
 from harness.leaderboard.report import latex, limits, markdown, master, setup_tables, speed
 from harness.leaderboard.report.class_tables import Confused, class_tables, confused
 from harness.leaderboard.report.evidence import Evidence, gather
 from harness.leaderboard.report.examples import Examples, error_table, examples, examples_text
+from harness.leaderboard.report.figures import figure_files, make_charts
 from harness.leaderboard.report.paper import PaperTable, csv_text
 from harness.leaderboard.report.studies import ERROR_STUDIES, STUDIES
 from harness.leaderboard.report.study_tables import study_table
-from harness.leaderboard.report.summary import Figure, summary_text
+from harness.leaderboard.report.summary import Figure, figures_text, summary_text
+
+T = TypeVar("T", PaperTable, Chart)
 
 
 @dataclass(frozen=True)
@@ -22,12 +27,13 @@ class ReportOptions:
     """``words`` are runs and models as on the command line, all whole runs if there are none.
 
     ``reference`` puts reported numbers beside one's own. ``baseline`` is held against every other
-    model, whatever their cards say.
+    model, whatever their cards say. ``figures`` draws them, which takes longer than all else.
     """
 
     words: Sequence[str] = ()
     reference: bool = True
     baseline: str | None = None
+    figures: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,9 @@ def make_report(root: Path, options: ReportOptions) -> dict[str, bytes]:
         examples(evidence),
     )
     tables = _named(list(make_tables(material)))
-    figures: list[Figure] = []
+    drawn = make_charts(evidence, material.confused, material.stages, root)
+    charts = _named(list(drawn) if options.figures else [])
+    figures = [Figure(one.name, one.title, one.alt) for one in charts]
     texts: dict[str, str] = {}
     for table in tables:
         texts[f"tables/{table.name}.md"] = markdown.table_text(table)
@@ -66,7 +74,13 @@ def make_report(root: Path, options: ReportOptions) -> dict[str, bytes]:
         texts[f"tables/{table.name}.csv"] = csv_text(table)
     texts["SUMMARY.md"] = summary_text(evidence, tables, figures)
     texts["examples.md"] = examples_text(material.examples)
-    return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
+    if figures:
+        texts["figures.md"] = figures_text(figures)
+    texts["paper.tex"] = latex.paper_text(
+        [table.name for table in tables], [(one.name, one.title, one.alt) for one in figures]
+    )
+    files = {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
+    return {**files, **figure_files(charts)}
 
 
 def make_tables(material: Material) -> Iterator[PaperTable]:
@@ -96,14 +110,14 @@ def _known(
     yield from (table for table in tables if table is not None)
 
 
-def _named(tables: Sequence[PaperTable]) -> list[PaperTable]:
-    """The tables under names that differ, also where a file system knows no capitals."""
+def _named(found: Sequence[T]) -> list[T]:
+    """Tables or charts under names that differ, also where a file system knows no capitals."""
     taken: set[str] = set()
-    found = []
-    for table in tables:
-        name, number = table.name, 2
+    named = []
+    for one in found:
+        name, number = one.name, 2
         while name.casefold() in taken:
-            name, number = f"{table.name}-{number}", number + 1
+            name, number = f"{one.name}-{number}", number + 1
         taken.add(name.casefold())
-        found.append(replace(table, name=name))
-    return found
+        named.append(replace(one, name=name))
+    return named

@@ -111,10 +111,8 @@ def _class_row(
         for side in sides
     ]
     for one in own:
-        hit, n = _hits(one.table, label)
-        ends = wilson(hit, n) if n else None
-        around = (ends.low, ends.high) if ends else (None, None)
-        cells.append(value_cell(hit / n if n else None, around, times=100))
+        value, low, high = recognised(one.table, label)
+        cells.append(value_cell(value, (low, high)))
     sizes = {_hits(one.table, label)[1] for one in own}
     return (PaperCell(label), PaperCell("/".join(map(str, sorted(sizes)))), *cells)
 
@@ -127,20 +125,29 @@ def _hits(table: Confusion, label: str) -> tuple[int, int]:
     return table.counts[at][at], sum(table.counts[at])
 
 
+def recognised(table: Confusion, label: str) -> tuple[float | None, float | None, float | None]:
+    """The share of a class that was recognised with its interval (Wilson), in %; None where the
+    class has no sample."""
+    hit, n = _hits(table, label)
+    ends = wilson(hit, n) if n else None
+    if ends is None or ends.low is None or ends.high is None:
+        return None, None, None
+    return 100 * hit / n, 100 * ends.low, 100 * ends.high
+
+
 def _class_records(one: Confused) -> Iterator[Record]:
     for label in one.table.labels:
-        hit, n = _hits(one.table, label)
-        ends = wilson(hit, n) if n else None
+        value, low, high = recognised(one.table, label)
         yield {
             "source": "measured here",
             "task": one.task,
             "variant": one.variant,
             "model": one.model,
             "class": label,
-            "n": n,
-            "recognised_percent": 100 * hit / n if n else None,
-            "low": 100 * ends.low if ends and ends.low is not None else None,
-            "high": 100 * ends.high if ends and ends.high is not None else None,
+            "n": _hits(one.table, label)[1],
+            "recognised_percent": value,
+            "low": low,
+            "high": high,
             "note": "",
         }
 

@@ -78,6 +78,27 @@ def table_text(table: PaperTable) -> str:
     return "\n".join([NEEDS, *floats])
 
 
+def paper_text(tables: Sequence[str], figures: Sequence[tuple[str, str, str]]) -> str:
+    """A document that sets every table and every figure (name, title, words); run in the folder of
+    the report, `pdflatex paper` makes paper.pdf."""
+    packages = [rf"\usepackage{{{name}}}" for name in ("booktabs", "textcomp", "graphicx")]
+    lines = [r"\documentclass{article}", *packages, r"\begin{document}"]
+    lines += [rf"\input{{tables/{name}}}" for name in tables]
+    for name, title, words in figures:
+        lines += [
+            r"\begin{figure}[tbp]",
+            r"\centering",
+            rf"\includegraphics[width=\linewidth]{{figures/{name}.pdf}}",
+            rf"\caption{{{escaped(title)}. {escaped(words)}}}",
+            rf"\label{{fig:{_label(name)}}}",
+            r"\end{figure}",
+        ]
+    # LaTeX keeps at most 18 floats that have no place yet
+    body = "\n".join(lines).replace("\\begin{figure}", "\\clearpage\n\\begin{figure}")
+    body = body.replace("\\input{", "\\clearpage\n\\input{")
+    return body + "\n\\end{document}\n"
+
+
 def _float(table: PaperTable, groups: Sequence[Sequence[Row]], page: int) -> str:
     columns = table.columns[1:] if table.headed else table.columns
     align = table.align[1:] if table.headed else table.align

@@ -9,7 +9,7 @@ from harness.results.render import visible
 
 _SPECIAL = re.compile(r"[\\`*{}\[\]<>|&~$!]")
 _AT_AN_EDGE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-_AT_THE_BEGINNING = re.compile(r"^(\s*)([#+=-]|\d+(?=[.)]))")
+_AT_THE_BEGINNING = re.compile(r"^(\s*\d*)([#+=.)-])")
 _LONGEST_FENCE = re.compile("`+")
 REPORTED = f"{DAGGER} reported by the study's authors, not measured here."
 
@@ -19,7 +19,7 @@ def escaped(text: str) -> str:
     found = _SPECIAL.sub(r"\\\g<0>", visible(text))
     found = _AT_AN_EDGE.sub(r"\\_", found)
     # what looks like an address would become a link
-    found = re.sub(r"(?i)(www)(?=\.)", r"\1\\", found.replace("://", "\\://"))
+    found = re.sub(r"(?i)(www)(?=\.)", r"\1\\", found.replace("://", ":\\//"))
     return found.replace("@", "\\@")
 
 

@@ -112,7 +112,7 @@ def guidance_table(evidence: Evidence, found: Sequence[Stage]) -> PaperTable | N
     groups = []
     records: list[Record] = []
     for group in by_place(evidence.primary):
-        priced = [(one, cost) for one in group if (cost := _cost(one, found)) is not None]
+        priced = [(one, cost) for one in group if (cost := median_ms(one, found)) is not None]
         if len(priced) > 1 and len({one.side.run.manifest.machine for one, _ in priced}) == 1:
             rows = list(_advice(evidence, priced, records))
             groups.append(rows)
@@ -136,7 +136,7 @@ def guidance_table(evidence: Evidence, found: Sequence[Stage]) -> PaperTable | N
     )
 
 
-def _cost(entry: Entry, found: Sequence[Stage]) -> float | None:
+def median_ms(entry: Entry, found: Sequence[Stage]) -> float | None:
     """Median milliseconds of all stages together."""
     own = [one.values["p50"] for one in found if one.chosen.cell.cell == entry.cell.cell]
     known = [one for one in own if one is not None]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.leaderboard.report.evidence import Entry, Evidence
-from harness.leaderboard.report.markdown import escaped, grid
+from harness.leaderboard.report.markdown import escaped, grid, paragraph
 from harness.leaderboard.report.master import by_place, metric_label, p_text, verdict_words
 from harness.leaderboard.report.paper import PaperTable, listed, plain, plural
 from harness.results.answers import task_label
@@ -296,9 +296,23 @@ def _where(tables: Sequence[PaperTable], figures: Sequence[Figure]) -> str:
         mark = ", with reported numbers" if table.reported else ""
         lines.append(f"- {escaped(table.caption)}{mark}: {', '.join(files)}")
     if figures:
-        lines += ["", "Figures:", ""]
+        lines += ["", "Figures, all of them on one page with words: [figures](figures.md).", ""]
         for one in figures:
             files = [f"[{form}](figures/{one.name}.{form})" for form in ("pdf", "png", "svg")]
             lines.append(f"- {escaped(one.title)}: {', '.join(files)}")
     lines += ["", "The best and worst answers of every task: [examples](examples.md)."]
     return "\n".join(lines)
+
+
+def figures_text(figures: Sequence[Figure]) -> str:
+    """All figures below each other, each with its text alternative."""
+    lines = ["# Figures"]
+    for one in figures:
+        lines += [
+            "",
+            f"## {escaped(one.title)}",
+            "",
+            f"![{escaped(one.title)}](figures/{one.name}.png)",
+        ]
+        lines += ["", paragraph(one.alt)]
+    return "\n".join(lines) + "\n"
