@@ -18,7 +18,7 @@ from harness.results.answers import (
     target_of,
     task_label,
 )
-from harness.results.arrays import rows_of
+from harness.results.arrays import make_array, rows_of
 from harness.results.judged import order_flag
 from harness.results.render import Record, number, shorten
 from harness.results.restore import verdict_row
@@ -75,17 +75,16 @@ def _verdicts(chosen: Chosen, wanted: set[tuple[str, int]]) -> dict[tuple[str, i
     """The first word of each judge on the wanted answers."""
     if not any(info.judge for info in chosen.cell.scorers):
         return {}
+    import pyarrow.compute as pc
+
+    table = chosen.side.run.table("verdicts", where={"cell": chosen.cell.cell})
+    names = make_array(sorted({sample for sample, _ in wanted}), "string")
     found: dict[tuple[str, int], list[Verdict]] = {}
-    for raw in rows_of(chosen.side.run.table("verdicts", where={"cell": chosen.cell.cell})):
+    for raw in rows_of(table.filter(pc.is_in(table.column("sample"), value_set=names))):
         row = verdict_row(raw)
-        said = row.verdict
-        known = found.setdefault((row.sample, row.epoch), [])
-        if (
-            (row.sample, row.epoch) in wanted
-            and said.repeat == 0
-            and order_flag("ba") not in said.flags
-        ):
-            known.append(said)
+        said, about = row.verdict, (row.sample, row.epoch)
+        if about in wanted and said.repeat == 0 and order_flag("ba") not in said.flags:
+            found.setdefault(about, []).append(said)
     return found
 
 

@@ -267,11 +267,11 @@ def _training(root: Path, model: str) -> Iterator[Chart]:
 
     try:
         with pq.ParquetFile(file) as opened:
-            table = opened.read(columns=["step", "loss", "eval_loss"])
-    except (OSError, pa.ArrowException, KeyError) as error:
-        reason = str(error).splitlines()[0]
+            table = opened.read()
+        columns = [table.column(name).to_pylist() for name in ("step", "loss", "eval_loss")]
+    except (OSError, KeyError, pa.ArrowException) as error:
+        reason = str(error).strip("\"'").splitlines()[0]
         raise StoreError(f"{shown(file)}: cannot be read: {reason}") from None
-    columns = [table.column(name).to_pylist() for name in ("step", "loss", "eval_loss")]
     rows = [TrainingRow(*row) for row in zip(*columns, strict=True)]
     yield training_curve(slug("training", model), f"Training of {model}", rows)
 

@@ -7,6 +7,7 @@ side (``harness.leaderboard.report.evidence``). Failed samples stand in no value
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from harness.leaderboard.report.evidence import Entry, Evidence, bare
 from harness.leaderboard.report.paper import (
@@ -38,11 +39,14 @@ DELTA = (
 )
 
 
+COMPARED = ("difference", "p", "verdict")
+
+
 def master_table(evidence: Evidence) -> PaperTable:
     """All models x all tasks by what stands for each task."""
-    columns = ("task", "model", "value", "n", "failed", "difference", "p", "verdict")
+    columns = ("task", "model", "value", "n", "failed", *COMPARED)
     groups = [_group(evidence, group) for group in by_place(evidence.primary)]
-    return PaperTable(
+    table = PaperTable(
         name="master",
         headed=True,
         caption="All models on all tasks, by the first metric of each task",
@@ -56,12 +60,13 @@ def master_table(evidence: Evidence) -> PaperTable:
             *judge_words(evidence.primary),
         ],
     )
+    return table if evidence.deltas else _uncompared(table)
 
 
 def metrics_table(evidence: Evidence) -> PaperTable:
     """Every metric of every cell but the criteria of judges; CSV has those, too."""
     entries = [one for one in evidence.entries if not one.info.criterion and not one.info.opponent]
-    columns = ("task", "model", "metric", "value", "n", "failed", "difference", "p", "verdict")
+    columns = ("task", "model", "metric", "value", "n", "failed", *COMPARED)
     groups = []
     for group in by_place(entries):
         rows = [
@@ -69,7 +74,7 @@ def metrics_table(evidence: Evidence) -> PaperTable:
             for one, row in zip(group, _group(evidence, group, whole=True), strict=True)
         ]
         groups.append(rows)
-    return PaperTable(
+    table = PaperTable(
         name="metrics",
         headed=True,
         caption="Every metric of every model",
@@ -83,6 +88,14 @@ def metrics_table(evidence: Evidence) -> PaperTable:
             *judge_words(entries),
         ],
     )
+    return table if evidence.deltas else _uncompared(table)
+
+
+def _uncompared(table: PaperTable) -> PaperTable:
+    """The table without the columns of a baseline, where no model has one."""
+    size = len(table.columns) - len(COMPARED)
+    groups = [[row[:size] for row in group] for group in table.groups]
+    return replace(table, columns=table.columns[:size], align=table.align[:size], groups=groups)
 
 
 def overview_tables(evidence: Evidence) -> list[PaperTable]:

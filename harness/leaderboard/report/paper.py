@@ -108,4 +108,4 @@ def plural(count: int, noun: str) -> str:
 def slug(*words: str) -> str:
     """A name for a file and a label out of words that may hold anything."""
     kept = re.sub(r"[^A-Za-z0-9.=-]+", "_", "_".join(word for word in words if word))
-    return kept.strip("._")[:80] or "table"
+    return re.sub(r"\.{2,}", ".", kept).strip("._")[:80] or "table"

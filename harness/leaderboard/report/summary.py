@@ -93,7 +93,9 @@ def _best(evidence: Evidence) -> Iterator[str]:
         if not valued:
             yield f"{where}: no model has a score; every sample failed."
         elif lead is None:
-            yield f"{where}: only {escaped(valued[0].cell.model)} was run, {_value(valued[0])}."
+            others = [escaped(one.cell.model) for one in group if one.row.value is None]
+            why = f"of {listed(others)} every sample failed" if others else "no other model was run"
+            yield f"{where}: {escaped(valued[0].cell.model)} has {_value(valued[0])}; {why}."
         else:
             best, second = (
                 next(one for one in valued if one.cell.model == name)
