@@ -60,8 +60,8 @@ def test_crime_stands_by_frames_a_second_beside_what_was_reported(crimes: Path) 
     found = rows(table)
     assert table.columns == ("model", "n", "1 fps", "6 fps")
     assert found["LLaMA-VID 7B, fine-tuned \u2020"] == ["-", "62", "65.3"]
-    assert found["vid"] == ["40", "50.00", "50.00"]
-    assert found["vid-crime"] == ["40", "50.00", "92.50"]
+    assert found["vid"] == ["40", "50.0", "50.0"]
+    assert found["vid-crime"] == ["40", "50.0", "92.5"]
     styles = {row[0].text: row[3].style for row in table.rows}
     assert styles["vid-crime"] == "best"
     assert styles["LLaMA-VID 7B, fine-tuned \u2020"] == "reported"
@@ -87,8 +87,8 @@ def test_a_study_without_own_numbers_has_no_table(crimes: Path) -> None:
 def test_classes_and_confusion_come_with_what_was_reported(crimes: Path) -> None:
     files = texts(crimes)
     table = files["tables/crime_classes.md"]
-    assert "| Arson | 10 | *43* | *43* | *33* | *56* | 0.000 [" in table
-    assert "90.00 [" in table
+    assert "| Arson | 10 | *43* | *43* | *33* | *56* | 0.0 [" in table
+    assert "90.0 [" in table
     confusion = files["tables/confusion_crime_mcq_vid-crime_fps=6.md"]
     assert "| Fighting | 2 | 8 | . | . |" in confusion
     against = files["tables/confusion_crime_mcq_anomaly_vid-crime_fps=6.md"]
@@ -133,8 +133,8 @@ def test_animals_have_accuracy_and_score_and_errors_are_listed(tmp_path: Path) -
         baselines={"vid-animals": "vid"},
     )
     found = rows(study("animal_actions", tmp_path))
-    assert found["vid"] == ["4", "25.00", "2.000", "-", "-"]
-    assert found["vid-animals"] == ["4", "75.00", "3.500", "-", "-"]
+    assert found["vid"] == ["4", "25.0", "2.000", "-", "-"]
+    assert found["vid-animals"] == ["4", "75.0", "3.500", "-", "-"]
     assert found["LLaMA-VID 7B \u2020"] == ["812", "18.04", "1.32", "19.5", "1.34"]
     files = texts(tmp_path)
     row = "| vid \\[fps=1\\] | Question 0? | Reference 0 | Answer 0 | no | 0.000 |"
@@ -149,7 +149,7 @@ def test_reproduced_benchmarks_stand_under_their_names(tmp_path: Path) -> None:
         Cell("msvd_qa", "vid", {"exact_match": [1.0, 1.0, 1.0]}),
     )
     found = rows(study("video_reproduction", tmp_path))
-    assert found["vid"] == ["3", "66.67", "-", "-", "-", "-", "-", "100.0"]
+    assert found["vid"] == ["3", "66.7", "-", "-", "-", "-", "-", "100.0"]
     assert found["LLaMA-VID 7B, the study \u2020"][1:3] == ["64.38", "65.63"]
 
 
@@ -187,7 +187,7 @@ def test_retention_is_in_percent_of_the_baseline(tmp_path: Path) -> None:
     ]  # fmt: skip
     store(tmp_path, *cells, baselines={"tuned": "base"})
     found = rows(study("research_qa", tmp_path))
-    assert found["tuned"][-1] == "75.00"
+    assert found["tuned"][-1] == "75.0"
     assert found["base"][-1] == "-"
     assert found["Qwen2.5-3B, QLoRA \u2020"][-1] == "94"
 
@@ -206,7 +206,7 @@ def test_degraded_input_is_paired_with_clean(tmp_path: Path) -> None:
     )
     table = texts(tmp_path)["tables/robustness.md"]
     assert "| fps=1,degrade=blur,level=2 | 0.870 [" in table
-    assert "| 50.00 | -0.435 [" in table
+    assert "| 50.0 | -0.435 [" in table
     assert "| worse |" in table
     assert "no difference seen" in table
 

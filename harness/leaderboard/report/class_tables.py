@@ -44,9 +44,11 @@ class Confused:
 
 
 def confused(evidence: Evidence) -> list[Confused]:
-    """The confusion of every model on every choice task with the same choices for all samples."""
+    """The confusion of every model on every choice task with the same choices for all samples, all
+    variants of a model together."""
+    order = {name: at for at, name in enumerate(evidence.models)}
     found = []
-    for chosen in evidence.cells:
+    for chosen in sorted(evidence.cells, key=lambda one: order[one.cell.model]):
         table = _confusion(chosen)
         if table is not None:
             cell = chosen.cell
@@ -112,7 +114,7 @@ def _class_row(
     ]
     for one in own:
         value, low, high = recognised(one.table, label)
-        cells.append(value_cell(value, (low, high)))
+        cells.append(value_cell(value, (low, high), times=100))
     sizes = {_hits(one.table, label)[1] for one in own}
     return (PaperCell(label), PaperCell("/".join(map(str, sorted(sizes)))), *cells)
 
@@ -126,18 +128,18 @@ def _hits(table: Confusion, label: str) -> tuple[int, int]:
 
 
 def recognised(table: Confusion, label: str) -> tuple[float | None, float | None, float | None]:
-    """The share of a class that was recognised with its interval (Wilson), in %; None where the
-    class has no sample."""
+    """The share of a class that was recognised, with its interval (Wilson); None where the class
+    has no sample."""
     hit, n = _hits(table, label)
     ends = wilson(hit, n) if n else None
     if ends is None or ends.low is None or ends.high is None:
         return None, None, None
-    return 100 * hit / n, 100 * ends.low, 100 * ends.high
+    return hit / n, ends.low, ends.high
 
 
 def _class_records(one: Confused) -> Iterator[Record]:
     for label in one.table.labels:
-        value, low, high = recognised(one.table, label)
+        value, low, high = (v if v is None else 100 * v for v in recognised(one.table, label))
         yield {
             "source": "measured here",
             "task": one.task,
@@ -185,6 +187,8 @@ def _matrix(one: Confused) -> PaperTable:
     return PaperTable(
         name=slug("confusion", one.task, one.model, one.variant),
         caption=f"{one.task}: what {one.name} answered (across) in place of what (down)",
+        series=f"{one.task}: what was answered in place of what",
+        part=one.name,
         columns=("target", *heads, "unreadable"),
         align="l" + "r" * (len(labels) + 1),
         groups=[rows],

@@ -138,7 +138,7 @@ def _classes(evidence: Evidence, found: Sequence[Confused]) -> Iterator[Chart]:
     for task in dict.fromkeys(one.task for one in found):
         own = [one for one in found if one.task == task]
         rows = [
-            BarRow(label, one.name, *recognised(one.table, label))
+            BarRow(label, one.name, *_percent(*recognised(one.table, label)))
             for label in own[0].table.labels
             for one in own
         ]
@@ -149,6 +149,10 @@ def _classes(evidence: Evidence, found: Sequence[Confused]) -> Iterator[Chart]:
             part = "" if len(own) <= 4 else str(at // 4 + 1)
             name = slug("confusion", task, part)
             yield confusion(name, f"{task}: what was answered in place of what", cells)
+
+
+def _percent(*shares: float | None) -> tuple[float | None, ...]:
+    return tuple(None if share is None else 100 * share for share in shares)
 
 
 def _cells(one: Confused) -> Iterator[ConfusionRow]:

@@ -10,7 +10,7 @@ from harness.collect.gate_spec import GateSpec
 from harness.collect.yamlio import parse
 from harness.leaderboard.report.evidence import Chosen, Entry, Evidence, bare
 from harness.leaderboard.report.master import INTERVAL, verdict_words
-from harness.leaderboard.report.paper import PaperCell, PaperTable, Row, value_cell
+from harness.leaderboard.report.paper import PaperCell, PaperTable, Row, percent_text, value_cell
 from harness.leaderboard.report.study_tables import retention, settings
 from harness.results.aligned import align, read_sides
 from harness.results.answers import task_label
@@ -209,7 +209,7 @@ def _robust_row(one: Degraded, *, first: bool) -> Row:
         PaperCell(cell.variant),
         value_cell(row.before.value, (row.before.interval.low, row.before.interval.high)),
         value_cell(row.after.value, (row.after.interval.low, row.after.interval.high)),
-        PaperCell(number(retention(row))),
+        PaperCell(percent_text(retention(row))),
         value_cell(row.difference.value, (row.difference.low, row.difference.high), sign=True),
         PaperCell(verdict_words(row)),
     )
@@ -226,7 +226,7 @@ def _robust_record(one: Degraded) -> Record:
         "n": row.n,
         "clean": row.before.value,
         "degraded": row.after.value,
-        "kept_percent": retention(row),
+        "kept_percent": None if (kept := retention(row)) is None else 100 * kept,
         "difference": row.difference.value if row.n else None,
         "difference_low": row.difference.low,
         "difference_high": row.difference.high,

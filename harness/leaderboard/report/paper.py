@@ -47,6 +47,10 @@ class PaperTable:
     records: Sequence[Record]
     notes: Sequence[str] = field(default=())
     headed: bool = False
+    series: str = ""
+    """What this table and others of the same kind are together: a list names them in one line."""
+    part: str = ""
+    """Which of its series it is."""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -84,14 +88,25 @@ def value_cell(
 ) -> PaperCell:
     """0.30 [0.26, 0.32], in as many digits as the size of each number asks for; "-" for none.
 
-    ``sign`` also shows a plus, as of a difference; ``times`` is 100 for percent.
+    ``sign`` also shows a plus, as of a difference; ``times`` is 100 for percent, which have one
+    decimal.
     """
     if value is None:
         return PaperCell("-")
-    show = partial(number, sign=sign)
+    show = partial(_percent if times == 100 else number, sign=sign)
     ends = [show(end * times) for end in around if end is not None]
     interval = f"[{', '.join(ends)}]" if len(ends) == 2 else ""
     return PaperCell(show(value * times), style, interval)
+
+
+def percent_text(share: float | None) -> str:
+    """A share as percent with one decimal; "-" for none."""
+    return "-" if share is None else _percent(100 * share)
+
+
+def _percent(value: float, *, sign: bool = False) -> str:
+    text = f"{value:+.1f}" if sign else f"{value:.1f}"
+    return text.lstrip("+-") if float(text) == 0 else text
 
 
 def listed(words: Iterable[str]) -> str:

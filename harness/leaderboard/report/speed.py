@@ -113,6 +113,8 @@ def guidance_table(evidence: Evidence, found: Sequence[Stage]) -> PaperTable | N
     records: list[Record] = []
     for group in by_place(evidence.primary):
         priced = [(one, cost) for one in group if (cost := median_ms(one, found)) is not None]
+        # of models that are equal in all that counts, the better one is told first
+        priced.sort(key=lambda one: -_point(*one).quality)
         if len(priced) > 1 and len({one.side.run.manifest.machine for one, _ in priced}) == 1:
             rows = list(_advice(evidence, priced, records))
             groups.append(rows)

@@ -14,7 +14,7 @@ from harness.leaderboard.report.master import (
     judge_words,
     value_notes,
 )
-from harness.leaderboard.report.paper import DAGGER, PaperCell, PaperTable, Row, value_cell
+from harness.leaderboard.report.paper import DAGGER, PaperCell, PaperTable, Row, percent_text
 from harness.leaderboard.report.studies import Column, Study
 from harness.results.answers import task_label
 from harness.results.compare import Comparison
@@ -121,7 +121,7 @@ def _own_cell(filled: Filled, entry: Entry | None, column: Column) -> PaperCell:
         return delta_cell(found, column.times)
     if column.show == "status":
         return PaperCell(status_words(found))
-    return value_cell(retention(found))
+    return PaperCell(percent_text(retention(found)))
 
 
 def status_words(found: Comparison) -> str:
@@ -133,9 +133,9 @@ def status_words(found: Comparison) -> str:
 
 
 def retention(found: Comparison) -> float | None:
-    """The model's value in % of its baseline's; None where the baseline has none, or 0."""
+    """The model's value as a share of its baseline's; None where the baseline has none, or 0."""
     before, after = found.before.value, found.after.value
-    return None if not before or after is None else 100 * after / before
+    return None if not before or after is None else after / before
 
 
 def _own_records(filled: Filled) -> list[Record]:
@@ -146,7 +146,7 @@ def _own_records(filled: Filled) -> list[Record]:
             if entry is None:
                 continue
             found = filled.evidence.delta(entry)
-            kept = found is not None and column.show == "retention"
+            kept = retention(found) if found and column.show == "retention" else None
             records.append(
                 {
                     "source": "measured here",
@@ -157,7 +157,7 @@ def _own_records(filled: Filled) -> list[Record]:
                     "variant": entry.cell.variant,
                     "metric": entry.info.name,
                     **_numbers(column, entry, found),
-                    "retention_percent": retention(found) if found and kept else None,
+                    "retention_percent": None if kept is None else 100 * kept,
                     "n": entry.row.n,
                     "n_error": entry.row.n_error,
                     "note": "",

@@ -67,7 +67,7 @@ def _what_was_run(evidence: Evidence) -> str:
     models = listed(escaped(name) for name in evidence.models)
     lead = (
         f"{plural(len(evidence.models), 'model')} ({models}) on "
-        f"{plural(len(evidence.places), 'task')}, "
+        f"{_tasks(evidence)}, "
         f"{sum(cell.completions for cell in cells):,} answers in all."
     )
     bases = [f"{escaped(a)} against {escaped(b)}" for a, b in evidence.baselines.items()]
@@ -78,6 +78,13 @@ def _what_was_run(evidence: Evidence) -> str:
     notes = "".join(f"\n- {escaped(note)}." for note in evidence.notes)
     notes = f"\n\nNot counted:\n{notes}" if notes else ""
     return f"## What was run\n\n{lead}{held}\n\n{grid(table)}{more}{notes}"
+
+
+def _tasks(evidence: Evidence) -> str:
+    tasks = {task for task, _ in evidence.places}
+    more = len(evidence.places) > len(tasks)
+    variants = f" in {len(evidence.places)} variants" if more else ""
+    return plural(len(tasks), "task") + variants
 
 
 # --------------------------------------------------------------------------- results
@@ -227,11 +234,12 @@ def _about_samples(evidence: Evidence) -> Iterator[str]:
     sizes = {one.row.n for one in evidence.primary if one.row.value is not None}
     if sizes and min(sizes) < SMALL:
         rows = [evidence.delta(one) for one in evidence.primary]
-        known = [one for one in rows if one is not None and one.effect.mde is not None]
-        parts = [
-            f"{escaped(task_label(one.task, one.variant))} {number(one.effect.mde)} (n={one.n})"
-            for one in known
-        ]
+        largest: dict[str, tuple[float, int]] = {}
+        for one in rows:
+            if one is not None and one.effect.mde is not None:
+                where = task_label(one.task, one.variant)
+                largest[where] = max(largest.get(where, (0.0, 0)), (one.effect.mde, one.n))
+        parts = [f"{escaped(w)} {number(mde)} (n={n})" for w, (mde, n) in largest.items()]
         seen = (
             " The smallest true difference that would be found 80 % of the time: "
             f"{'; '.join(parts)}."
@@ -293,10 +301,7 @@ def _about_judges(evidence: Evidence) -> Iterator[str]:
 
 def _where(tables: Sequence[PaperTable], figures: Sequence[Figure]) -> str:
     lines = ["## Where things are", "", "Each table is there as Markdown, LaTeX and CSV:", ""]
-    for table in tables:
-        files = [f"[{form}](tables/{table.name}.{form})" for form in ("md", "tex", "csv")]
-        mark = ", with reported numbers" if table.reported else ""
-        lines.append(f"- {escaped(table.caption)}{mark}: {', '.join(files)}")
+    lines += _table_list(tables)
     if figures:
         lines += ["", "Figures, all of them on one page with words: [figures](figures.md).", ""]
         for one in figures:
@@ -304,6 +309,22 @@ def _where(tables: Sequence[PaperTable], figures: Sequence[Figure]) -> str:
             lines.append(f"- {escaped(one.title)}: {', '.join(files)}")
     lines += ["", "The best and worst answers of every task: [examples](examples.md)."]
     return "\n".join(lines)
+
+
+def _table_list(tables: Sequence[PaperTable]) -> Iterator[str]:
+    """A line for each table, or for all tables of a series."""
+    told: set[str] = set()
+    for table in tables:
+        if table.series:
+            if table.series not in told:
+                own = [one for one in tables if one.series == table.series]
+                links = [f"[{escaped(one.part)}](tables/{one.name}.md)" for one in own]
+                yield f"- {escaped(table.series)}: {', '.join(links)}"
+            told.add(table.series)
+            continue
+        files = [f"[{form}](tables/{table.name}.{form})" for form in ("md", "tex", "csv")]
+        mark = ", with reported numbers" if table.reported else ""
+        yield f"- {escaped(table.caption)}{mark}: {', '.join(files)}"
 
 
 def figures_text(figures: Sequence[Figure]) -> str:
