@@ -71,7 +71,8 @@ def _what_was_run(evidence: Evidence) -> str:
         f"{sum(cell.completions for cell in cells):,} answers in all."
     )
     bases = [f"{escaped(a)} against {escaped(b)}" for a, b in evidence.baselines.items()]
-    held = f" Baselines: {listed(bases)}." if bases else " No model names a baseline among these."
+    none = " No model names another one as its baseline." if len(evidence.models) > 1 else ""
+    held = f" Baselines: {listed(bases)}." if bases else none
     machines = dict.fromkeys(run.manifest.machine for run in evidence.runs)
     where = "; ".join(escaped(name) for name in machines if name)
     more = f"\n\nMachine: {where}." if where else ""
@@ -248,6 +249,7 @@ def _about_samples(evidence: Evidence) -> Iterator[str]:
         )
         least = min(sizes)
         yield f"The samples are few ({least} in the smallest task): intervals are wide.{seen}"
+    if any(not one.claimed for one in evidence.comparisons):
         yield '"No difference shown" is not "no difference": a smaller one may be there unseen.'
     yield (
         "Intervals say how far another draw of samples would move a number, not how far other "
@@ -289,7 +291,8 @@ def _about_judges(evidence: Evidence) -> Iterator[str]:
     unknown = dict.fromkeys(one.judge for one in totals if one.kappa is None)
     if unknown:
         names = listed(escaped(name) for name in unknown)
-        yield f"{names}: nobody has measured how far people agree with it (no kappa)."
+        them = "them" if len(unknown) > 1 else "it"
+        yield f"{names}: nobody has measured how far people agree with {them} (no kappa)."
     kin = dict.fromkeys(one.judge for one in infos if one.same_family)
     if kin:
         names = listed(escaped(name) for name in kin)
@@ -308,6 +311,7 @@ def _where(tables: Sequence[PaperTable], figures: Sequence[Figure]) -> str:
             files = [f"[{form}](figures/{one.name}.{form})" for form in ("pdf", "png", "svg")]
             lines.append(f"- {escaped(one.title)}: {', '.join(files)}")
     lines += ["", "The best and worst answers of every task: [examples](examples.md)."]
+    lines += ["", "`pdflatex paper` sets every table and figure: [paper.tex](paper.tex)."]
     return "\n".join(lines)
 
 
