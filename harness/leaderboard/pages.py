@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from harness.collect.library import library_root
 from harness.leaderboard.jsontext import json_text
@@ -49,14 +50,30 @@ CSP = (
 )
 """What a page may do: scripts, styles and media of the site itself; no request to elsewhere.
 
-"file:" is for browsers to which a page on file:// has no self. Style attributes only place whiskers.
+"file:" is for browsers to which a page on file:// has no self. Style attributes
+only place whiskers.
 """
 
 _TEMPLATES = {"overview": "index.html.j2"}
 # ids that templates use themselves
-_TAKEN = (
-    "main theme say tools board find tag base badge columns reset shown scores live".split()
-)  # fmt: skip
+_TAKEN = frozenset(
+    {
+        "main",
+        "theme",
+        "say",
+        "tools",
+        "board",
+        "find",
+        "tag",
+        "base",
+        "badge",
+        "columns",
+        "reset",
+        "shown",
+        "scores",
+        "live",
+    }
+)
 
 
 def render_pages(
@@ -76,8 +93,10 @@ def render_pages(
     }
     for task in tasks:
         pages[f"task-{task.slug}.html"] = _page(nav, "task", scales, {"task": task})
+    slugs = {model.name: model.slug for model in models}
     for model in models:
-        pages[f"model-{model.slug}.html"] = _page(nav, "model", scales, {"model": model})
+        views = {"model": model, "compare": _compare(model, slugs)}
+        pages[f"model-{model.slug}.html"] = _page(nav, "model", scales, views)
     return pages
 
 
@@ -98,6 +117,12 @@ def _forest() -> Chart:
 
     title = "Paired differences"
     return forest("forest", title, [ForestRow(title, 0.0, -1.0, 1.0, "no difference shown")])
+
+
+def _compare(model: ModelView, slugs: Mapping[str, str]) -> str:
+    """Where a model is compared with its baseline; "" if the site holds none."""
+    base = slugs.get(model.baseline.text) if model.baseline else None
+    return f"compare.html#m={_hash(base)}&m={_hash(model.slug)}" if base else ""
 
 
 def _folder() -> Path:
@@ -132,7 +157,7 @@ def _environment() -> Environment:
         finalize=_clean,
     )
     environment.filters.update(
-        json=lambda value: Markup(json_text(value)), sortable=_sortable, words=_words
+        json=lambda value: Markup(json_text(value)), sortable=_sortable, words=_words, hash=_hash
     )
     environment.globals.update(primary=_primary, scored_columns=_scored_columns)
     return environment
@@ -147,6 +172,11 @@ def _clean(value: object) -> object:
         return value
     parts = re.split(r"([\n\t])", value)
     return "".join(part if part in ("\n", "\t") else visible(part) for part in parts)
+
+
+def _hash(value: str) -> str:
+    """A text as a value in a link's #key=value."""
+    return quote(str(_clean(value)), safe="")
 
 
 def _sortable(value: float | None) -> str:

@@ -272,13 +272,20 @@
         config: themes[theme()],
         ast: true, // expressions are interpreted: no eval
         renderer: "svg",
+        logLevel: 1, // errors; warnings tell nothing to a reader
         actions: false, // its menu would link to the network
         defaultStyle: false,
         tooltip: { disableDefaultStyle: true },
       };
       if (job.view) job.view.finalize();
-      job.view = await window.vegaEmbed(plot, spec, options);
+      // numbers written beside the marks need room: on a phone such a chart scrolls in its box
+      const wide = JSON.stringify(spec).includes('"type":"text"');
+      const place = el("div", { class: wide ? "room" : null });
+      plot.replaceChildren(place);
       plot.removeAttribute("data-fault");
+      job.view = await window.vegaEmbed(place, spec, options);
+      plot.toggleAttribute("tabindex", false);
+      if (plot.scrollWidth > plot.clientWidth) plot.tabIndex = 0;
       figure.classList.add("drawn");
     } catch (error) {
       plot.dataset.fault = "yes";
