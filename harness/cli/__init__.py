@@ -22,6 +22,7 @@ COMMANDS = {
     "run": ("harness.cli.run:run", "Run tasks on models and store the results."),
     "show": ("harness.cli.show:show", "Show a run: metrics, intervals, the worst samples."),
     "compare": ("harness.cli.compare:compare", "Compare runs or models, paired by sample."),
+    "view": ("harness.cli.view:view", "Show runs in the browser, also while one is running."),
     "baseline": ("harness.cli.baseline:baseline", "Keep the scores of a good run for gates."),
     "gate": ("harness.cli.gate:gate", "Hold a candidate against its baseline: pass or fail."),
     "judge": ("harness.cli.judge:judge", "Judge a finished run; calibrate and test judges."),

@@ -28,6 +28,8 @@ from harness.results.tables import COLUMNS, TABLES, TableName, make_table, metri
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from harness.results.metrics import SampleScores
+
 TEMPORARY = ".tmp-"
 LEFTOVER_AGE_S = 24 * 3600
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
@@ -140,6 +142,11 @@ class RunReader:
     def run_id(self) -> str:
         """The run's name, even if its folder was renamed."""
         return self.manifest.run_id
+
+    @cached_property
+    def scores(self) -> dict[tuple[str, str], SampleScores]:
+        """(cell, scorer) -> what `harness.results.aligned.read_scores` has read so far."""
+        return {}
 
     def table(
         self,
