@@ -136,7 +136,7 @@ def test_front_and_recommendations_are_those_of_python(trade_page: WebDriver) ->
         ]
         points = [Point(str(i), float(q), float(c)) for i, (q, c) in enumerate(numbers)]
         given = [{"i": i, "better": q, "cost": c} for i, (q, c) in enumerate(numbers)]
-        on_front = "[...frontOf(arguments[0])].map((point) => point.i)"
+        on_front = "frontOf(arguments[0]).values().map((point) => point.i).toArray()"
         assert set(ask(trade_page, on_front, given)) == front(points), numbers
         taken = ask(trade_page, "recommended(arguments[0]).map((one) => one[1].i)", given)
         assert taken == list(recommend(points).values()), numbers
