@@ -117,7 +117,7 @@ def published() -> list[Row]:
             "",
             f"<= {AGAIN_SECONDS:.0f} s",
             again.wall_s <= AGAIN_SECONDS,
-        ),  # fmt: skip
+        ),
         Row(
             "heavy packages that `harness publish` imports",
             modules,

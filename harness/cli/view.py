@@ -66,9 +66,12 @@ def view(
 
 def build_site(runs: Sequence[Path], to: Path) -> None:
     """Publish the runs, for this machine only; raises HarnessError if that is not possible."""
-    from harness.leaderboard.publish import PublishOptions, publish
+    from harness.leaderboard.publish import PublishOptions, publish, readable_project
+    from harness.results.store import read_run
 
-    publish(runs, to, PublishOptions())
+    options = PublishOptions(project=readable_project(), lenient=True)
+    for why in publish([read_run(path) for path in runs], to, options).left_out:
+        _say(f"note: left out: {why}")
 
 
 def _watch(watch: Watch, server: SiteServer, opened: bool) -> None:

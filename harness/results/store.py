@@ -259,7 +259,10 @@ def read_run(path: Path) -> RunReader:
 
 
 def whole_runs(root: Path) -> list[Path]:
-    """Folders of whole runs below ``root``, newest first."""
+    """Folders of whole runs below ``root``, newest first; raises StoreError if nobody may look."""
+    with one_line(f"{shown(root)}: cannot be read"):
+        if root.is_dir():
+            os.listdir(root)  # where nobody may look, glob would find nothing
     found = [file.parent for file in root.glob(f"*/{manifests.FILE_NAME}")]
     named = [path for path in found if not path.name.startswith(".")]
     return sorted(named, key=_age_key, reverse=True)
