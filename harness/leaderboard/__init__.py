@@ -1,1 +1,1 @@
-"""Runs in, a static site and the tables and figures of a paper out."""
+"""Runs to pages: the site that `harness publish` writes, its charts, and a paper's report."""

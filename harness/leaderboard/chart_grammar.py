@@ -81,10 +81,13 @@ class Table:
 
 
 def chart(name: str, title: str, alt_text: str, table: Table, drawing: Any) -> Chart:
-    """The chart of an altair drawing whose data are the table's values."""
+    """The chart of an altair drawing of ``dataset()``, with the table's values put in."""
     spec = drawing.to_dict()
+    # after the validation of the drawing, which takes its time with each value
+    spec["data"]["values"] = table.values
     # the theme is the page's or the paper's, and a version of altair must not show in the bytes
-    spec.pop("config", None)
+    for key in ("config", "usermeta"):
+        spec.pop(key, None)
     spec["$schema"] = SCHEMA
     spec["description"] = alt_text
     # through JSON: nothing of altair or of the caller stays in the spec
@@ -96,9 +99,9 @@ def nothing(name: str, title: str, columns: tuple[str, ...]) -> Chart:
     """The chart of no data: a valid spec that says so."""
     import altair as alt
 
-    empty = Table(columns, (), [])
+    empty = Table(columns, (), [{"text": NOTHING}])
     drawing = (
-        alt.Chart(data([{"text": NOTHING}]))
+        alt.Chart(dataset())
         .mark_text(style="aside")
         .encode(text=alt.Text("text:N"))
         .properties(width="container", height=40)
@@ -106,18 +109,18 @@ def nothing(name: str, title: str, columns: tuple[str, ...]) -> Chart:
     return chart(name, title, f"There is {NOTHING}: no data.", empty, drawing)
 
 
-def data(values: list[dict[str, Cell]]) -> alt.InlineData:
-    """The one dataset of a spec."""
+def dataset() -> alt.InlineData:
+    """The one dataset of a spec, still without values."""
     import altair as alt
 
-    return alt.InlineData(values=values, name=DATASET)
+    return alt.InlineData(values=[], name=DATASET)
 
 
-def layers(table: Table, *marks: Any, height: Any) -> Any:
-    """Layers over the table's values, as wide as what holds them."""
+def layers(*marks: Any, height: Any) -> Any:
+    """Layers over the one dataset, as wide as what holds them."""
     import altair as alt
 
-    return alt.layer(*marks, data=data(table.values)).properties(
+    return alt.layer(*marks, data=dataset()).properties(
         width="container",
         height=height,
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
