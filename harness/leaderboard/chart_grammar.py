@@ -33,7 +33,7 @@ DASHES: tuple[tuple[int, ...], ...] = (
     (4, 1),
 )
 WIDEST = 640  # px of anything with a fixed size
-LEGEND_WIDTH = 330  # px: a column of a paper, a phone
+LEGEND_WIDTH = 240  # px: what the names of lines leave on a phone or in a column of a paper
 NOTHING = "nothing to draw"
 MOST_TICKS = 7
 FAR_APART = 30  # the ratio of largest to smallest from which an axis is logarithmic
@@ -209,7 +209,7 @@ def model_colour(
     return alt.Color(
         f"{field}:N",
         scale=alt.Scale(domain=list(order), range="category"),
-        legend=model_legend(shown, least),
+        legend=names_legend(shown, least),
     )
 
 
@@ -223,7 +223,7 @@ def model_shape(
     return alt.Shape(
         f"{field}:N",
         scale=alt.Scale(domain=list(order), range=shapes),
-        legend=model_legend(shown, least),
+        legend=names_legend(shown, least),
     )
 
 
@@ -233,11 +233,11 @@ def model_dash(order: Sequence[str], shown: Sequence[str]) -> alt.StrokeDash:
 
     dashes = [list(DASHES[i // 8 % len(DASHES)]) for i in range(len(order))]
     return alt.StrokeDash(
-        "model:N", scale=alt.Scale(domain=list(order), range=dashes), legend=model_legend(shown)
+        "model:N", scale=alt.Scale(domain=list(order), range=dashes), legend=names_legend(shown)
     )
 
 
-def model_legend(shown: Sequence[str], least: int = 2) -> alt.Legend | None:
+def names_legend(shown: Sequence[str], least: int = 2) -> alt.Legend | None:
     """A legend in as many columns as a phone has room for; none for fewer than ``least`` names."""
     import altair as alt
 
@@ -252,7 +252,7 @@ def kind_scales(kinds: Sequence[str], shapes: Sequence[str], shown: Sequence[str
     """Colour and shape of a verdict: the same legend says both."""
     import altair as alt
 
-    legend = alt.Legend(title=None, values=list(shown), columns=2 if len(shown) > 3 else 3)
+    legend = names_legend(shown, least=1)
     colour = alt.Color(
         "kind:N", scale=alt.Scale(domain=list(kinds), range="ordinal"), legend=legend
     )

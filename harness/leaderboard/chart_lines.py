@@ -22,8 +22,8 @@ from harness.leaderboard.chart_grammar import (
     listed,
     model_colour,
     model_dash,
-    model_legend,
     model_shape,
+    names_legend,
     nothing,
     number_axis,
     present,
@@ -185,7 +185,7 @@ def _training(table: Table, axes: Axes) -> Any:
         strokeDash=alt.StrokeDash(
             "split:N",
             scale=alt.Scale(domain=list(SPLITS), range=[[1, 0], [6, 3]]),
-            legend=model_legend(shown),
+            legend=names_legend(shown),
         ),
     )
     # of a dense line points say nothing
