@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 NO_MODEL = "no model named: --harness-model NAME,... (or the whole id of a cell)"
 MARK = re.compile(r"[^\W_][\w.+/-]*")
 GATE = re.compile(r"^gate:", re.MULTILINE)
+OPTIONS = {
+    "--baseline": "--harness-baseline",
+    "--set": "--harness-set",
+    "--runs": "--harness-runs",
+    "--intersect": "'harness gate RUN --intersect'",
+}
+"""Options that messages of the core name -> what they are called here."""
 TAKEN = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 """Marks with a meaning of pytest's own: a tag of that name must not take it on."""
 
@@ -114,7 +121,7 @@ class Models:
                 raise pytest.UsageError(NO_MODEL)
             _ = self.terms
         except HarnessError as error:
-            raise pytest.UsageError(*str(error).splitlines()) from None
+            raise pytest.UsageError(*_as_options(str(error)).splitlines()) from None
         if not self.paths_given and self.tasks.is_dir():
             self.config.args.append(str(self.tasks))
 
@@ -213,7 +220,6 @@ class Models:
         """Before a model is loaded; raises HarnessError or UsageError for a word that names
         nothing."""
         from harness.collect.library import BASELINES, is_path
-        from harness.errors import StoreError
         from harness.results.references import find_references
 
         for text in words:
@@ -223,10 +229,7 @@ class Models:
                 raise pytest.UsageError(f"--harness-baseline {text}: no such file or folder")
         inside = [text.rpartition("[")[2].rstrip("]") for ids in self.ids.values() for text in ids]
         asked = [*(one.model for one in self.models), *(one.split(",")[0] for one in inside)]
-        try:
-            find_references(self.project.root, runs, words).check(asked)
-        except StoreError as error:
-            raise StoreError(str(error).replace("--runs", "--harness-runs")) from None
+        find_references(self.project.root, runs, words).check(asked)
 
     def _option(self, name: str) -> Any:
         return self.config.getoption(f"harness_{name}")
@@ -313,7 +316,7 @@ class TaskFile(pytest.File):
         try:
             cells = models.cells_of(self.path)
         except HarnessError as error:
-            raise self.CollectError(printable(str(error))) from None
+            raise self.CollectError(printable(_as_options(str(error)))) from None
         for cell in cells:
             name = cell.id.partition("::")[2]
             # as text, which pytest takes apart as it will when --lf reads what failed
@@ -347,8 +350,7 @@ class CellItem(pytest.Item):
             self.user_properties.append(("harness_run", found.folder))
         if found.errors and not found.failed:
             lines = [f"ERROR {line.removeprefix('ERROR ')}" for line in found.errors]
-            text = "\n".join(lines).replace(" --baseline ", " --harness-baseline ")
-            pytest.fail(printable(text), pytrace=False)
+            pytest.fail(printable(_as_options("\n".join(lines))), pytrace=False)
 
     def runtest(self) -> None:
         """Fail, warn or pass."""
@@ -356,7 +358,8 @@ class CellItem(pytest.Item):
 
         found = self._decision
         if found.failed:
-            pytest.fail(printable("\n".join([*found.failed, *found.errors])), pytrace=False)
+            text = "\n".join([*found.failed, *map(_as_options, found.errors)])
+            pytest.fail(printable(text), pytrace=False)
         for line in found.undecided:
             # at the gate, which pytest shows below it; `warn` would show the file's first line
             warnings.warn_explicit(
@@ -380,6 +383,13 @@ class CellItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """The file, and the cell's name as the heading of its failure."""
         return self.path, 0, self.name
+
+
+def _as_options(text: str) -> str:
+    """What a message says of options of `harness gate` and `harness run`, for pytest."""
+    for name, here in OPTIONS.items():
+        text = re.sub(rf"(?<![\w-]){name}(?![\w-])", here, text)
+    return text
 
 
 MODELS = pytest.StashKey[Models]()

@@ -227,7 +227,7 @@ def test_two_baselines_of_one_task_are_a_mistake(own: UserProject, run_pytest: P
         ((), "*no model named: --harness-model NAME,...*"),
         (("--harness-baseline", "good"), "*no model named: --harness-model NAME,...*"),
         (("--harness-model", "godo"), "*no model named 'godo' (did you mean 'good'?)*"),
-        (("--harness-model", "good", "--harness-set", "x"), "*--set 'x': write KEY=VALUE*"),
+        (("--harness-model", "good", "--harness-set", "x"), "--harness-set 'x': write KEY=VALUE*"),
         (("--harness-model", "good", "--harness-limit", "0"), "*--harness-limit 0: at least 1*"),
         (("--harness-model", "good", "--harness-max-cost", "-1"), "*not a sum of dollars*"),
         (("--harness-model", "good", "--harness-judge-model", "x"), "*no model named 'x'*"),
@@ -236,6 +236,7 @@ def test_two_baselines_of_one_task_are_a_mistake(own: UserProject, run_pytest: P
         (("--harness-model=good", "--harness-judge-model="), "--harness-judge-model is empty"),
         (("--harness-model=good", "--harness-baseline=godo"), "*'godo' (did you mean 'good'?)"),
         (("--harness-model=good", "--harness-baseline", "x:y"), "no runs *--harness-runs DIR*"),
+        (("--harness-model=good", "--harness-baseline=./tasks"), "tasks is no baseline: *"),
         (("--harness-model", "good", "-n", "2"), "*cannot be spread by xdist: add -n 0*"),
     ],
 )
@@ -490,7 +491,7 @@ def test_alone_it_is_compared_with_the_last_run_of_its_baseline(
     done = run_pytest(*tuned)
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(
-        ["ERROR no baseline of sums to compare tuned with*--harness-baseline names one"]
+        ["ERROR no baseline of sums to compare tuned*--harness-baseline (repeatable) names one"]
     )
     done.stdout.no_fnmatch_line("*Traceback*")
     run_pytest("--harness", "--harness-model", "base", "--harness-baseline", "base")
@@ -516,7 +517,24 @@ def test_a_committed_baseline_is_found_and_may_be_stale(
         run_pytest(*MODELS, *words).assert_outcomes(passed=1, failed=1)
     done = run_pytest(*MODELS, "--harness-limit", "20")
     done.assert_outcomes(errors=2)
-    done.stdout.fnmatch_lines(["ERROR exact_match: * not the samples of the baseline*"])
+    way = "*or 'harness gate RUN --intersect' compares what both have"
+    done.stdout.fnmatch_lines([f"ERROR exact_match: * not the samples of the baseline*{way}"])
+
+
+def test_a_damaged_baseline_that_is_named_is_told_before_anything_is_asked(
+    own: UserProject, run_pytest: Pytest
+) -> None:
+    worse(own, 6, 1)
+    own.write("leaderboard/baselines/sums/manifest.json", "{")
+    done = run_pytest(*MODELS, "--harness-baseline", "leaderboard/baselines")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["ERROR: leaderboard/baselines/sums/manifest.json: *not JSON"])
+    assert not (own.root / "runs").exists()
+
+
+def test_settings_are_called_as_they_are_typed(own: UserProject, run_pytest: Pytest) -> None:
+    done = run_pytest("--harness", "--harness-model", "good", "--harness-set", "nope=3")
+    done.stdout.fnmatch_lines(["--harness-set nope: unknown setting 'nope'*"])
 
 
 def test_what_cannot_be_told_is_a_warning_of_our_own(own: UserProject, run_pytest: Pytest) -> None:

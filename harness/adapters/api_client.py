@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from harness.adapters.api_retry import UnreadableReply, is_object
-from harness.collect.specs import OpenAIModel
+from harness.collect.specs import URL, OpenAIModel
 from harness.errors import ModelError
 from harness.records import Completion
 from harness.tasks.rows import shown
@@ -84,8 +84,11 @@ class Secret:
 
 
 def urls(card: OpenAIModel) -> list[str]:
-    """The base_urls of all replicas, each once."""
+    """The base_urls of all replicas, each once; ModelError if the environment's is none."""
     first = card.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
+    if not re.fullmatch(URL, first):  # never shown: a password may stand in it
+        what = "OPENAI_BASE_URL is no URL such as http://localhost:8000/v1"
+        raise ModelError(f"model '{card.model}': {what} (or give the card a base_url)")
     return list(dict.fromkeys(url.rstrip("/") for url in (first, *card.replicas)))
 
 

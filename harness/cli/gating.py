@@ -18,7 +18,7 @@ from harness.results.gate_setup import make_questions
 from harness.results.junit import junit_xml
 from harness.results.pairs import Side, find_models
 from harness.results.rulings import GateResult
-from harness.results.store import passed_over
+from harness.results.store import find_named, passed_over
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ERROR": "magenta"}
 
@@ -38,7 +38,8 @@ def execute(arguments: GateArguments) -> ExitCode:
             f"name one run or model to gate ({given} given): RUN, MODEL, RUN:MODEL"
         )
     root = runs_of(arguments, project)
-    if arguments.words[0].partition(":")[0] == "latest":
+    named = arguments.words[0].partition(":")[0]
+    if named == "latest" or find_named(root, named) is None:  # a model: its newest whole run
         for name in passed_over(root):
             click.echo(f"note: {name} is not whole and was passed over", err=True)
     reader, models = find_models(root, arguments.words[0])

@@ -98,7 +98,7 @@ def calibrate(
         verdicts = {id: combine(spec, given) for id, given in said.items()}
         done = measure(spec, items, verdicts, threshold)
         missing = _unanswered(said)
-        faults, useless = _faults(spec, done.kappa), _unusable(spec, done)
+        faults, useless = _faults(spec, done.kappa), _unusable(spec, done, said)
         kept = [missing] if missing else useless
         if not kept:
             told = _replaced(path, found.binding(), done)
@@ -128,13 +128,20 @@ def _not_measured(errors: Sequence[str], total: int, what: str) -> str:
     )
 
 
-def _unusable(spec: JudgeSpec, done: Calibrated) -> list[str]:
+def _unusable(
+    spec: JudgeSpec, done: Calibrated, said: Mapping[str, Sequence[Verdict]]
+) -> list[str]:
     """Why a calibration says nothing of a judge and is not kept; none if it does."""
     found, limit = [], spec.limits.max_judge_error_rate
-    if done.judge_error_rate > limit:
+    judged = done.n - done.n_judge_error
+    if done.judge_error_rate > limit or not judged:
         share = f"{done.judge_error_rate:.1%} of the answers have no verdict"
-        found.append(f"FAILED {share}; {limit:.1%} may")
-    if done.n - done.n_judge_error < 2:
+        given = [one for verdicts in said.values() for one in verdicts]
+        why = Counter(one.error for one in given if one.error).most_common(1)
+        often = f", most often: {why[0][0]}" if why else ""
+        again = "replies are remembered, --fresh asks again"
+        found.append(f"FAILED {share}; {limit:.1%} may{often} ({again})")
+    if judged == 1:
         found.append("FAILED one answer shows no agreement: label some more")
     return [*found, "nothing was kept, an earlier result stays"] if found else []
 
@@ -198,9 +205,8 @@ def _rates(reader: RunReader, judge: Judge, threshold: float) -> tuple[list[Judg
             rates.append(JudgedRate(cell.task, cell.model, passed, len(values)))
     notes = []
     if strange:
-        notes.append(
-            f"{strange} cells of the run were judged by another model or template: not corrected"
-        )
+        which = "a cell of the run was" if strange == 1 else f"{strange} cells of the run were"
+        notes.append(f"{which} judged by another model or template: not corrected")
     elif not rates:
         notes.append(f"the run has no scores of {judge.spec.judge}")
     return rates, notes

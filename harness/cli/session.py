@@ -6,6 +6,8 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -20,7 +22,8 @@ from harness.cli.bench import (
     say_forecast,
 )
 from harness.cli.hints import hints
-from harness.cli.progress import ClosableProgress, make_progress
+from harness.cli.live_progress import WRITING, TellingProgress
+from harness.cli.progress import make_progress
 from harness.cli.run import RunArguments
 from harness.collect.appoint import appoint
 from harness.collect.library import Project
@@ -118,16 +121,19 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
     click.echo(f"running {_count(len(works), 'cell')}: {counts}", err=True)
     for note in hints(works):
         click.echo(f"note: {note}", err=True)
-    progress: ClosableProgress = make_progress()
-    try:
-        done = run(works, options, progress)
-    except KeyboardInterrupt:  # while scoring: the answers are all in the cache
-        fresh = options.memory.fresh
-        again = "run it again without --fresh" if fresh else "run the same command again"
-        raise Interrupted(f"interrupted: all answers are kept; {again} to score them") from None
-    finally:
-        progress.close()
-    folder = write_run(runs, done)
+    started = datetime.now(UTC)
+    options = replace(options, started=started)
+    with TellingProgress(make_progress(), works, runs, started) as progress:
+        try:
+            done = run(works, options, progress)
+        except KeyboardInterrupt:  # while scoring: the answers are all in the cache
+            fresh = options.memory.fresh
+            again = "run it again without --fresh" if fresh else "run the same command again"
+            raise Interrupted(f"interrupted: all answers are kept; {again} to score them") from None
+        finally:
+            progress.close()
+        progress.phase(WRITING)
+        folder = write_run(runs, done)
     for name in dict.fromkeys(work.cell.task.task for work in works if work.cell.task.gate):
         click.echo(f"note: {name} declares a gate: harness gate latest", err=True)
     columns = shutil.get_terminal_size((100, 24)).columns

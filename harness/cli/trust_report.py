@@ -95,7 +95,7 @@ def _notes(done: Calibrated) -> list[str]:
     if done.n_judge_error:
         notes.append(f"{done.n_judge_error} of {done.n} answers have no verdict and are left out")
     for name, count in (("pass", done.passes.positives), ("fail", done.passes.negatives)):
-        if not count:
+        if not count and done.n > done.n_judge_error:
             notes.append(f"people {name} none of the answers: no rate can be corrected")
     return notes
 

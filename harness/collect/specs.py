@@ -264,7 +264,8 @@ class Price(Spec):
     request: float = Field(0.0, ge=0, description="dollars for each request, beside its tokens")
 
 
-URL = r"^https?://[^\s@/?#]+[^\s@?#]*$"
+PORT = "6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4}"
+URL = rf"^https?://(\[[0-9A-Fa-f:.]+\]|[^\s@/?#:\[\]]+)(:({PORT}))?(/[^\s@?#]*)?$"
 Url = Annotated[str, Field(pattern=URL)]
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

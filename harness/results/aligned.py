@@ -39,8 +39,19 @@ def read_scores(
     run: RunReader, cell: CellRecord, infos: Sequence[ScorerInfo]
 ) -> dict[str, SampleScores]:
     """The scores of these scorers on a cell, samples in the order of their ids: results must not
-    depend on the order in which a run was stored. Raises StoreError as ``RunReader.table`` does,
-    and if a corpus metric has no statistics."""
+    depend on the order in which a run was stored. What was read once is remembered with the run.
+    Raises StoreError as ``RunReader.table`` does, and if a corpus metric has no statistics."""
+    known = run.scores
+    missing = [info for info in infos if (cell.cell, info.name) not in known]
+    if missing:
+        for name, found in _read_scores(run, cell, missing).items():
+            known[cell.cell, name] = found
+    return {info.name: known[cell.cell, info.name] for info in infos}
+
+
+def _read_scores(
+    run: RunReader, cell: CellRecord, infos: Sequence[ScorerInfo]
+) -> dict[str, SampleScores]:
     import numpy as np
 
     detailed = any(info.aggregate != "mean" for info in infos)

@@ -286,7 +286,7 @@ class _Line:
         if baseline is None:
             raise StoreError(
                 f"no baseline of {self.task} to compare {candidate.model} with: "
-                f"'harness baseline set RUN' makes one, --baseline names one"
+                f"'harness baseline set RUN' makes one, --baseline (repeatable) names one"
             )
         return baseline, candidate
 

@@ -79,10 +79,15 @@ class References:
     )
 
     def check(self, asked: Collection[str] = ()) -> None:
-        """Raise StoreError for a word that names nothing; ``asked`` are models that will be asked
-        before they are compared with."""
+        """Raise StoreError for a word that names nothing, or what cannot be read; ``asked`` are
+        models that will be asked before they are compared with."""
         for word in self.words:
-            if word in asked or self._place(word) is not None:
+            if word in asked:
+                continue
+            place = self._place(word)
+            if place is not None:
+                if not _is_plain_run(place):
+                    self._below(place)
                 continue
             try:
                 find_models(self.runs, word)
@@ -127,7 +132,7 @@ class References:
         with one_line(f"{shown(place)}: cannot be read"):
             there = place.exists()
         if there:
-            return self._baseline(place)
+            return _holding(self._baseline(place), task, place)
         infos = [one for one in candidate.run.manifest.models if one.model == candidate.model]
         base = infos[0].baseline if infos else None
         side = Side(candidate.run, base) if base else None
@@ -195,6 +200,14 @@ class References:
 
 def _tasks(side: Side) -> set[str]:
     return {cell.task for cell in side.run.manifest.cells if cell.model == side.model}
+
+
+def _holding(found: Side, task: str, place: Path) -> Side:
+    """Raises StoreError for a baseline that lies where one of another task should."""
+    if task not in _tasks(found):
+        what = f"it holds {', '.join(sorted(_tasks(found))) or 'no task'}"
+        raise StoreError(f"{shown(place)} is no baseline of {task}: {what}")
+    return found
 
 
 def _is_plain_run(place: Path) -> bool:

@@ -77,7 +77,7 @@ def self_check(question: GateQuestion, *, rounds: int = ROUNDS, seed: int = 0) -
     every = trials_of(question)
     drops = [trial for trial in every if _relative(trial)]
     if not drops:
-        raise StoreError("no line of the gate compares samples with a baseline: nothing to check")
+        raise StoreError(f"nothing to check: {_why_none(every)}")
     trials, still = _movable(every, drops)
     rest = [trial.weigh() for trial in still]
     rng = np.random.default_rng(seed)
@@ -106,6 +106,12 @@ def self_check(question: GateQuestion, *, rounds: int = ROUNDS, seed: int = 0) -
 
 def _relative(trial: Trial) -> bool:
     return trial.metric is not None and trial.demand.key == "max_drop" and bool(trial.at)
+
+
+def _why_none(every: Sequence[Trial]) -> str:
+    """Why no line can be tried: what is wrong with those that compare samples, if any do."""
+    found = [one.settled.error for one in every if one.settled is not None and one.settled.error]
+    return found[0] if found else "no line of the gate compares samples with a baseline"
 
 
 def _movable(every: Sequence[Trial], drops: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:

@@ -28,6 +28,8 @@ from harness.results.tables import COLUMNS, TABLES, TableName, make_table, metri
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from harness.results.metrics import SampleScores
+
 TEMPORARY = ".tmp-"
 LEFTOVER_AGE_S = 24 * 3600
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
@@ -141,6 +143,11 @@ class RunReader:
         """The run's name, even if its folder was renamed."""
         return self.manifest.run_id
 
+    @cached_property
+    def scores(self) -> dict[tuple[str, str], SampleScores]:
+        """(cell, scorer) -> what `harness.results.aligned.read_scores` has read so far."""
+        return {}
+
     def table(
         self,
         name: TableName,
@@ -252,7 +259,10 @@ def read_run(path: Path) -> RunReader:
 
 
 def whole_runs(root: Path) -> list[Path]:
-    """Folders of whole runs below ``root``, newest first."""
+    """Folders of whole runs below ``root``, newest first; raises StoreError if nobody may look."""
+    with one_line(f"{shown(root)}: cannot be read"):
+        if root.is_dir():
+            os.listdir(root)  # where nobody may look, glob would find nothing
     found = [file.parent for file in root.glob(f"*/{manifests.FILE_NAME}")]
     named = [path for path in found if not path.name.startswith(".")]
     return sorted(named, key=_age_key, reverse=True)

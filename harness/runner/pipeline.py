@@ -44,6 +44,8 @@ class Options:
     """The command's own words, for the manifest."""
     budget: Budget = field(default_factory=lambda: Budget(None))
     """What judges may cost."""
+    started: datetime | None = None
+    """When the run began, if that has been told already; else it begins with `run`."""
 
 
 def run(works: Sequence[Work], options: Options, progress: RunProgress) -> Run:
@@ -51,7 +53,7 @@ def run(works: Sequence[Work], options: Options, progress: RunProgress) -> Run:
 
     Raises ModelError if a model cannot be loaded, Interrupted when stopped.
     """
-    started = datetime.now(UTC)
+    started = options.started or datetime.now(UTC)
     cases = cases_of(works)
     judging = Judging(cases, options.memory, options.budget)
     try:

@@ -83,6 +83,12 @@ def make_work(
     return works
 
 
+def place_of(request: str) -> tuple[str, str]:
+    """The cell's name within the run, and the sample, that the id of a request speaks of."""
+    cell, _, rest = request.partition("/")
+    return cell, rest.rpartition("#")[0]
+
+
 def _render(task: TaskSpec, asking: Asking) -> tuple[tuple[Sample, ...], tuple[Request, ...]]:
     if asking.seed is not None:
         settings = replace(task.generate, seed=asking.seed)

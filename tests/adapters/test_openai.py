@@ -547,6 +547,18 @@ def test_openai_base_url_of_the_environment_is_part_of_the_fingerprint(
     assert OpenAIAdapter().fingerprint(card) != before
 
 
+@pytest.mark.parametrize("wrong", ["localhost:8000/v1", "http://h:99999/v1", "http://me:secret@h"])
+def test_openai_base_url_that_is_no_url_is_one_line_and_no_request(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """It was asked for again and again, as a connection that breaks."""
+    card = OpenAIModel.model_validate({"model": "api", "adapter": "openai", "base": "m"})
+    monkeypatch.setenv("OPENAI_BASE_URL", wrong)
+    with pytest.raises(ModelError, match=r"^model 'api': OPENAI_BASE_URL is no URL such as") as e:
+        OpenAIAdapter().fingerprint(card)
+    assert "secret" not in str(e.value)
+
+
 # --------------------------------------------------------------------------- waiting
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
-import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ KEY = "sk-secret-0123456789"
 
 
 def card_of(*servers: FaultServer, **parts: object) -> OpenAIModel:
-    words = {"model": "judge", "adapter": "openai", "base": "m", "timeout_s": 0.5, "max_retries": 5}
+    words = {"model": "judge", "adapter": "openai", "base": "m", "timeout_s": 2, "max_retries": 5}
     urls = {"base_url": servers[0].url, "replicas": [s.url for s in servers[1:]]}
     return OpenAIModel.model_validate(words | urls | parts)
 
@@ -115,7 +115,8 @@ def test_with_30_percent_faults_every_request_ends_and_nothing_is_paid_twice(
 ) -> None:
     fault_server.play, fault_server.delay = at_random(0.3, seed=1), 0.002
     requests = questions(150)
-    done = ask(card_of(fault_server, max_concurrency=32, timeout_s=4), requests)
+    # long enough for a reply on a busy machine, and yet shorter than one that trickles
+    done = ask(card_of(fault_server, max_concurrency=32, timeout_s=8), requests)
     played = {asked.prompt: [] for asked in fault_server.asked}
     for asked in fault_server.asked:
         played[asked.prompt].append(str(fault_server.play(asked)))
@@ -138,10 +139,10 @@ def test_a_server_that_only_hangs_is_a_counted_error_within_the_deadline(
     fault_server: FaultServer,
 ) -> None:
     fault_server.play = lambda asked: "ok" if asked.prompt == "question 0" else "hang"
-    card = card_of(fault_server, timeout_s=0.3, deadline_s=0.7, max_retries=50)
+    card = card_of(fault_server, timeout_s=2, deadline_s=4.5, max_retries=50)
     began = time.monotonic()
     done = ask(card, questions(3))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert [c.failed for c in done.values()] == [False, True, True]
     assert str(done["q1"].error).startswith("no answer in time")
     assert all(c.usage and c.usage.attempts <= 3 for c in done.values())

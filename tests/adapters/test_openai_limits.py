@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 
 import pytest
 from faultserver import Asked, FaultServer, envelope
@@ -78,14 +79,11 @@ def test_a_cost_above_the_whole_budget_is_let_through_and_waited_for_afterwards(
 
 
 def test_requests_a_minute_are_kept_to(fault_server: FaultServer) -> None:
+    began = time.monotonic()
     ask(card_of(fault_server, requests_per_minute=600, max_concurrency=30), questions(18))
-    seen = times(fault_server)  # 10 at once, then one in each 0.1 s
-    assert seen[-1] >= 0.75
-    assert all(
-        late - early >= 0.1 * (n - 10.5)
-        for n in range(11, 18)
-        for early, late in zip(seen, seen[n:], strict=False)
-    )
+    # 10 at once, then one in each 0.1 s; a busy machine makes them later, never earlier
+    seen = sorted(asked.at - began for asked in fault_server.asked)
+    assert all(at >= 0.1 * (n - 10.5) for n, at in enumerate(seen, 1))
 
 
 def test_tokens_a_minute_are_kept_to_as_the_server_counts_them(fault_server: FaultServer) -> None:
@@ -93,8 +91,9 @@ def test_tokens_a_minute_are_kept_to_as_the_server_counts_them(fault_server: Fau
     fault_server.reply = lambda asked: envelope("x") | {"usage": usage}
     card = card_of(fault_server, tokens_per_minute=30_000, max_concurrency=1)
     settings = GenerateSettings(max_new_tokens=20)
+    began = time.monotonic()
     ask(card, questions(38, settings=settings))  # 3,000 at once, then 450 a second
-    assert times(fault_server)[-1] >= (37 * 100 - 3000) / 450 * 0.9
+    assert fault_server.asked[-1].at - began >= (37 * 100 - 3000) / 450 * 0.9
 
 
 def test_waiting_for_ones_own_limit_is_no_failure(fault_server: FaultServer) -> None:

@@ -174,6 +174,18 @@ def test_what_nobody_may_read_is_one_line(
         place.chmod(mode)
 
 
+def test_a_folder_of_runs_that_nobody_may_read_is_not_called_empty(
+    ran: UserProject, invoke: Invoke, no_override: None
+) -> None:
+    runs = ran.root / "runs"
+    mode = runs.stat().st_mode
+    runs.chmod(0)
+    for words in (("gate", "bad"), ("gate", "latest:bad"), ("compare", "good", "bad")):
+        code, _, err = invoke(*words)
+        assert (code, err) == (4, "runs: cannot be read: Permission denied\n"), words
+    runs.chmod(mode)
+
+
 def test_a_half_written_run_is_refused(ran: UserProject, invoke: Invoke) -> None:
     (run,) = (ran.root / "runs").iterdir()
     (run / "manifest.json").unlink()

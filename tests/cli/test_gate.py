@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -368,6 +369,46 @@ def test_the_gate_can_be_checked_itself(ran: Callable[..., None], invoke: Invoke
     assert "0.400" in out  # four times the margin: the power table's last line
 
 
+def test_a_self_check_says_why_there_is_nothing_to_check(
+    ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(12, good=[0], other=[1])
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    assert invoke("run", "sums", "-m", "other", "--limit", "3")[0] == 0
+    code, _, err = invoke("gate", "latest:other", "--self-check")
+    assert code == 4
+    assert err.startswith("nothing to check: not the samples of the baseline baseline/sums:good")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_baseline_of_another_task_is_told_as_such(
+    project: UserProject, ran: Callable[..., None], invoke: Invoke
+) -> None:
+    ran(12, good=[0], other=[1])
+    assert invoke("baseline", "set", "latest:good")[0] == 0
+    task = Path("tasks/sums/sums.task.yaml")
+    text = task.read_text().replace("task: sums", "task: more")
+    project.write("tasks/more/more.task.yaml", text)
+    project.write("tasks/more/data/sums.jsonl", Path("tasks/sums/data/sums.jsonl").read_text())
+    assert invoke("run", "more", "-m", "other")[0] == 0
+    shutil.copytree("leaderboard/baselines/sums", "leaderboard/baselines/more")
+    code, _, err = invoke("gate", "latest:other")
+    assert code == 4
+    assert err == "leaderboard/baselines/more is no baseline of more: it holds sums\n"
+
+
+def test_a_half_written_run_of_a_model_is_told(ran: Callable[..., None], invoke: Invoke) -> None:
+    ran(12, good=[0], other=[1])
+    (first,) = Path("runs").iterdir()
+    assert invoke("run", "sums", "-m", "other")[0] == 0
+    (newest,) = set(Path("runs").iterdir()) - {first}  # both may be of the same second
+    (newest / "manifest.json").unlink()
+    code, out, err = invoke("gate", "other", "--baseline", "good")
+    assert code == 0, err
+    assert "PASS" in out or "INCONCLUSIVE" in out
+    assert f"note: {newest.name} is not whole and was passed over" in err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -375,6 +416,7 @@ def test_the_gate_can_be_checked_itself(ran: Callable[..., None], invoke: Invoke
         (("latest", "good"), "name one run or model to gate (latest good given)"),
         (("nobody",), "no run and no model 'nobody'"),
         (("latest:good",), "no baseline of sums to compare good with"),
+        (("latest:good",), "--baseline (repeatable) names one"),
         (("latest:good", "--baseline", "nowhere"), "nowhere"),
         (("latest:good", "--baseline", "tasks"), "tasks"),
         (("latest:good", "--task", "smus"), "no task 'smus' (did you mean 'sums'?)"),

@@ -349,6 +349,24 @@ def test_r2_a_judge_that_breaks_too_often_is_no_judge(
     assert not (judged.root / ".harness/calibration").exists()
 
 
+def test_a_calibration_without_a_verdict_says_why_and_how_to_ask_again(
+    judged: UserProject, fault_server: FaultServer
+) -> None:
+    """What was unreadable is remembered; the same command would fail for ever, without a word."""
+    judged.write_rows("a.jsonl", rows("anna"))
+    fault_server.answer = lambda asked: "bananas"
+    for _ in range(2):
+        code, out = command(calibrate, "strict", "a.jsonl")
+        words = " ".join(out.split())
+        assert code == 1
+        assert "FAILED 100.0% of the answers have no verdict; 2.0% may, most often: the" in words
+        assert "holds no JSON object (replies are remembered, --fresh asks again)" in words
+        assert "label some more" not in words
+        assert "none of the answers" not in words
+    fault_server.answer = obedient
+    assert command(calibrate, "strict", "a.jsonl", "--fresh")[0] == 0
+
+
 def test_one_label_shows_no_agreement_and_is_not_kept(
     judged: UserProject, fault_server: FaultServer
 ) -> None:

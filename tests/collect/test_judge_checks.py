@@ -319,6 +319,14 @@ def test_names_of_variables(root: Path, name: str) -> None:
         ("ftp://x", "must begin with http:// or https://, not 'ftp://x'"),
         ("'http://'", "must be a URL such as http://localhost:8000/v1, not 'http://'"),
         (
+            "http://host:99999/v1",
+            "must be a URL such as http://localhost:8000/v1, not 'http://host:99999/v1'",
+        ),
+        (
+            "http://host:port/v1",
+            "must be a URL such as http://localhost:8000/v1, not 'http://host:port/v1'",
+        ),
+        (
             "http://me:secret@host/v1",
             "must be a URL without a name and a password in it (see 'api_key_env')",
         ),
@@ -334,6 +342,16 @@ def test_names_of_variables(root: Path, name: str) -> None:
 )
 def test_what_is_no_address_of_a_server(root: Path, url: str, what: str) -> None:
     assert card_mistake(root, f"base_url: {url}") == f"4: 'base_url' {what}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://h", "https://h.example/v1/", "http://[::1]:8000/v1", "http://h:65535", "http://h:1"],
+)
+def test_what_is_an_address_of_a_server(root: Path, url: str) -> None:
+    text = f"model: api\nadapter: openai\nbase: x\nbase_url: '{url}'\n"
+    found = validate("model", Origin(root / "adapters" / "api.model.yaml", root), text)
+    assert not isinstance(found, list)
 
 
 # --------------------------------------------------------------------------- what it is shown

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,13 +161,10 @@ def test_judging_begins_while_later_samples_are_still_answered(
     more_sums(judged, 40)
     judged.write("adapters/slow.model.yaml", SLOW)
     seen: list[int] = []  # answers that were in the cache when the judge was first asked
-    cache = judged.root / ".harness/cache.sqlite"
 
     def reply(asked: Asked) -> str:
         if not seen:
-            with sqlite3.connect(f"file:{cache}?mode=ro", uri=True, timeout=30) as db:
-                seen.append(db.execute("SELECT count(*) FROM completions").fetchone()[0])
-            db.close()
+            seen.append(committed(judged))
         return verdict()
 
     server.answer = reply
@@ -179,6 +177,14 @@ def test_judging_begins_while_later_samples_are_still_answered(
 def asked_twice(server: FaultServer) -> list[str]:
     """Prompts whose whole reply was sent more than once."""
     return [prompt for prompt, count in server.whole.items() if count > 1]
+
+
+def settle(server: FaultServer) -> None:
+    """Wait for what a killed process had sent, so that it is not taken for the next one's."""
+    seen = -1
+    while server.busy or seen != len(server.asked):
+        seen = len(server.asked)
+        time.sleep(0.2)
 
 
 @pytest.fixture
@@ -194,10 +200,8 @@ def long(judged: UserProject, server: FaultServer) -> UserProject:
 def committed(project: UserProject) -> int:
     cache = project.root / ".harness/cache.sqlite"
     try:
-        with sqlite3.connect(f"file:{cache}?mode=ro", uri=True, timeout=30) as db:
-            count = int(db.execute("SELECT count(*) FROM completions").fetchone()[0])
-        db.close()
-        return count
+        with closing(sqlite3.connect(f"file:{cache}?mode=ro", uri=True, timeout=30)) as db:
+            return int(db.execute("SELECT count(*) FROM completions").fetchone()[0])
     except sqlite3.OperationalError:  # not there yet
         return 0
 
@@ -221,16 +225,18 @@ def test_r14_killed_and_run_again_no_judged_request_is_repeated(
     long: UserProject, server: FaultServer
 ) -> None:
     for _ in range(3):
-        known = committed(long)
+        known, before = committed(long), len(server.asked)
         code, _ = stopped(long, signal.SIGKILL, after=15)
         assert code == -signal.SIGKILL
         assert committed(long) >= known + 15
+        settle(server)
+        sent = [asked.prompt for asked in server.asked[before:]]
+        assert len(sent) == len(set(sent)) <= 120 - known
     kept, before = committed(long), len(server.asked)
     last = long.harness("run", "sums", "-m", "recorded")
     assert last.returncode == 0, last.stderr
     # nothing that was committed is asked again; what was on its way when the process died may be
     assert len(server.asked) - before == 120 - kept
-    assert len(asked_twice(server)) <= 3 * 4
     assert server.most_busy <= 4  # the card's limit holds for all of the judge's threads together
     assert f"{kept} from the cache" in last.stderr
     assert metrics(long.root)["strict"]["n"] == 120
@@ -270,7 +276,7 @@ def test_every_fault_ends_as_a_verdict_or_a_counted_error(
 ) -> None:
     more_sums(judged, 60)
     card = judged.root / "adapters/api.model.yaml"
-    more = "timeout_s: 1\ndeadline_s: 8\nmax_retries: 2\nmax_concurrency: 32\n"
+    more = "timeout_s: 3\ndeadline_s: 20\nmax_retries: 2\nmax_concurrency: 32\n"
     card.write_text(card.read_text(encoding="utf-8") + more, encoding="utf-8")
     server.play = at_random(0.3)
     code, _, err = invoke("run", "sums", "-m", "recorded")

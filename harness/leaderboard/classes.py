@@ -1,0 +1,115 @@
+"""Classes of tasks with choices: what was taken for what, by every model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from harness.leaderboard.answers import values_of_column
+from harness.leaderboard.charts import BarRow, Chart, ConfusionRow, confusion, grouped_bars
+from harness.leaderboard.gather import Bench, BoardCell
+from harness.leaderboard.views import TextTable
+from harness.records import LETTERS, Sample, Score
+from harness.results.render import number
+from harness.results.stats import mean_interval
+from harness.scorers.choice import Confusion, per_class
+from harness.scorers.choice import confusion as count
+
+MOST_CLASSES = 30
+UNREADABLE = "(unreadable)"
+
+
+def confusions(bench: Bench, models: Sequence[str]) -> dict[str, Confusion]:
+    """Model -> its confusion matrix; empty if the task has no choices, or no letter for a target.
+
+    By the words of the choices where they are the same for every sample, else by letter.
+    """
+    names = [info.name for info in bench.scorers if info.name.partition("[")[0] == "choice"]
+    if not names:
+        return {}
+    known: dict[str, dict[str, Sample]] = {}
+    found = {}
+    for model in models:
+        cell = bench.cells.get(model)
+        if cell is None or names[0] not in cell.metrics:
+            continue
+        if cell.samples not in known:
+            known[cell.samples] = _samples(cell)
+        table = _confusion(cell, names[0], known[cell.samples])
+        if table is not None and len(table.labels) <= MOST_CLASSES:
+            found[model] = table
+    return found
+
+
+def class_charts(
+    bench: Bench, found: Mapping[str, Confusion], models: Sequence[str]
+) -> list[Chart]:
+    """Bars of each class's share recognised, and the matrices side by side."""
+    if not found:
+        return []
+    bars = [
+        BarRow(report.label, model, report.recall, *_interval(table, place))
+        for model, table in found.items()
+        for place, report in enumerate(per_class(table))
+    ]
+    cells = [
+        ConfusionRow(model, truth, answer, table.counts[i][j])
+        for model, table in found.items()
+        for i, truth in enumerate(table.labels)
+        for j, answer in enumerate((*table.labels, UNREADABLE))
+        if answer != UNREADABLE or any(row[j] for row in table.counts)
+    ]
+    where = bench.column("classes")
+    return [
+        grouped_bars(f"{where}-bars", "Share of each class recognised", bars, models=models),
+        confusion(f"{where}-matrix", "What was taken for what", cells, models=models),
+    ]
+
+
+def class_table(found: Mapping[str, Confusion]) -> TextTable | None:
+    """Precision, recall and F1 of every class and model; None if there are no classes."""
+    if not found:
+        return None
+    rows = tuple(
+        (model, one.label, str(one.n), *map(number, (one.precision, one.recall, one.f1)))
+        for model, table in found.items()
+        for one in per_class(table)
+    )
+    columns = ("model", "class", "n", "precision", "recall", "F1")
+    return TextTable("Classes", columns, rows, "llrrrr", "an unreadable answer is a miss")
+
+
+def _interval(table: Confusion, place: int) -> tuple[float | None, float | None]:
+    """Wilson's interval of a class's recall, as every proportion here has it."""
+    import numpy as np
+
+    hit, n = table.counts[place][place], sum(table.counts[place])
+    if not n:
+        return None, None
+    found = mean_interval(np.array([1.0] * hit + [0.0] * (n - hit)), None, numeric=False)
+    return found.low, found.high
+
+
+def _samples(cell: BoardCell) -> dict[str, Sample]:
+    where = {"task": cell.record.task, "variant": cell.record.variant}
+    names = ("sample", "target", "choices")
+    table = cell.run.table("samples", names, where)
+    columns = (values_of_column(table, name) for name in names)
+    return {
+        sample: Sample(sample, "", target, tuple(choices or ()))
+        for sample, target, choices in zip(*columns, strict=True)
+    }
+
+
+def _confusion(cell: BoardCell, metric: str, samples: Mapping[str, Sample]) -> Confusion | None:
+    letters = {one.target.strip().upper() for one in samples.values()}
+    if not letters or not all(re.fullmatch("[A-Z]", letter) for letter in letters):
+        return None
+    if any(LETTERS.index(s.target.strip().upper()) >= len(s.choices) for s in samples.values()):
+        return None
+    fixed = len({frozenset(one.choices) for one in samples.values()}) == 1
+    names = ("sample", "value", "status", "answer")
+    table = cell.run.table("scores", names, {"cell": cell.record.cell, "scorer": metric})
+    rows = list(zip(*(values_of_column(table, name) for name in names), strict=True))
+    scores = [Score(value, status, answer) for _, value, status, answer in rows]
+    return count([samples[row[0]] for row in rows], scores, "text" if fixed else "letter")

@@ -1,0 +1,82 @@
+"""What a model costs on a bench: time, memory, tokens, size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.adapters.locate import local_folder
+from harness.collect.library import Project
+from harness.collect.specs import TransformersModel
+from harness.errors import HarnessError
+from harness.leaderboard.gather import BoardCell
+from harness.leaderboard.scripts import finite
+from harness.results.arrays import numbers_of
+from harness.results.run import StageRow
+from harness.results.store import RunReader
+
+COSTS = {
+    "latency_p50_ms": "latency, median (ms a sample)",
+    "latency_p95_ms": "latency, 95th percentile (ms a sample)",
+    "peak_memory_mb": "peak memory (MB)",
+    "completion_tokens": "answer length (tokens, mean)",
+    "size_mb": "size on disk (MB)",
+}
+"""Key -> label."""
+
+
+def stages(run: RunReader) -> dict[str, list[StageRow]]:
+    """Cell -> the speed of its stages."""
+    found: dict[str, list[StageRow]] = {}
+    for row in run.table("profile").to_pylist():
+        found.setdefault(row["cell"], []).append(StageRow(**row))
+    return found
+
+
+def costs_of(cell: BoardCell, rows: list[StageRow], size_mb: float | None) -> Mapping[str, float]:
+    """The costs that are known of a cell."""
+    stage = next((row for row in rows if row.stage == "generate"), None)
+    found = {
+        "latency_p50_ms": stage and stage.p50,
+        "latency_p95_ms": stage and stage.p95,
+        "peak_memory_mb": stage and stage.peak_memory_mb,
+        "completion_tokens": _tokens(cell),
+        "size_mb": size_mb,
+    }
+    rounded = {name: finite(value, 4) for name, value in found.items() if value}
+    return {name: value for name, value in rounded.items() if value is not None}
+
+
+def size_of(model: str, project: Project | None) -> float | None:
+    """Megabytes of a model's weights, its LoRA's included, where they are files of this machine."""
+    if project is None or not project.knows("model", model):
+        return None
+    try:
+        card = project.get_model(model)
+        if not isinstance(card, TransformersModel):
+            return None
+        folders = [local_folder(card, name) for name in (card.base, card.lora) if name]
+    except HarnessError:
+        return None
+    if any(folder is None or not folder.is_dir() for folder in folders):
+        return None
+    total = sum(_bytes(folder) for folder in folders if folder is not None)
+    return total / 1e6 if total else None
+
+
+def _bytes(folder: Path) -> int:
+    try:
+        return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    except OSError:
+        return 0
+
+
+def _tokens(cell: BoardCell) -> float | None:
+    """Mean length of an answer; None where the model only weighed given texts."""
+    import numpy as np
+
+    columns = ("completion_tokens", "finish_reason")
+    table = cell.run.table("completions", columns, {"cell": cell.record.cell})
+    tokens = numbers_of(table.column("completion_tokens")).astype(float)
+    known = tokens[np.isfinite(tokens)]
+    return float(known.mean()) if len(known) and known.any() else None

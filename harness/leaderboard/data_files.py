@@ -1,0 +1,158 @@
+"""The data scripts of a site, group by group: what has not changed is not written again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.leaderboard.answers import answer_scripts, cell_tables, score_script
+from harness.leaderboard.downloads import run_files
+from harness.leaderboard.folder import FORMAT, SiteFolder
+from harness.leaderboard.gather import Bench, Board, BoardCell
+from harness.leaderboard.keeping import disagreements, failures
+from harness.leaderboard.media import Pictures
+from harness.leaderboard.names import short_hash
+from harness.leaderboard.samples import (
+    SampleTexts,
+    Shown,
+    index_script,
+    keep,
+    read_samples,
+    sample_scripts,
+)
+from harness.leaderboard.texts import Texts
+from harness.results.manifest import FILE_NAME
+from harness.results.store import RunReader
+
+
+@dataclass
+class DataFiles:
+    """Writes the data of a board. ``most`` is how many samples of a task keep their texts."""
+
+    board: Board
+    site: SiteFolder
+    texts: Texts
+    most: int | None = None
+    home: tuple[Path, ...] = ()
+    pictures: Pictures = field(default_factory=Pictures)
+    changed: list[str] = field(default_factory=list)
+    """Runs whose data were written."""
+    shown: dict[str, Shown] = field(default_factory=dict)
+
+    def write(self) -> None:
+        """All samples, then all runs. Raises StoreError for a damaged run, or a full disk."""
+        cells: dict[str, list[BoardCell]] = {}
+        for cell in self.board.past:
+            cells.setdefault(cell.samples, []).append(cell)
+        for group in cells.values():
+            self._write_samples(group)
+        for run in self.board.runs:
+            self._write_run(run)
+
+    def kept(self, run: RunReader, task: str, variant: str) -> Collection[str] | None:
+        """The samples of a run's task with texts; None for all."""
+        for cell in self.board.past:
+            if cell.run is run and cell.place[:2] == (task, variant):
+                shown = self.shown[cell.samples]
+                return None if shown.kept is None else {shown.ids[i] for i in shown.kept}
+        return None
+
+    def _write_samples(self, cells: list[BoardCell]) -> None:
+        key = cells[0].samples
+        found = read_samples(cells[0])
+        if self.most is not None and found.shown.count > self.most:
+            wanted = failures(cells, found.shown) | disagreements(cells, found.shown)
+            kept = keep(found.shown.count, sorted(wanted), self.most, key)
+            found = SampleTexts(Shown(key, found.shown.ids, kept), found.columns)
+        self.shown[key] = found.shown
+        pictures = self.pictures.of(cells[0], found)
+        stamp = _stamp(found.shown.stamp, self.texts.words, self.pictures.stamp(pictures))
+        if not self.site.keep(f"samples/{key}", stamp):
+            folder = cells[0].samples_folder
+            files = _below(folder, _sample_files(found, self.texts, pictures.entries))
+            self.site.write(f"samples/{key}", stamp, [*files, *pictures.files])
+
+    def _write_run(self, run: RunReader) -> None:
+        cells = [cell for cell in self.board.past if cell.run is run]
+        manifest = short_hash((run.path / FILE_NAME).read_bytes().decode("utf-8", "replace"), 32)
+        shown = [self.shown[cell.samples].stamp for cell in cells]
+        stamp = _stamp(manifest, self.texts.words, shown)
+        if self.site.keep(f"runs/{run.run_id}", stamp):
+            return
+        run.verify()
+        self.site.write(f"runs/{run.run_id}", stamp, self._run_files(run, cells))
+        self.changed.append(run.run_id)
+
+    def _run_files(self, run: RunReader, cells: list[BoardCell]) -> Iterator[tuple[str, bytes]]:
+        for tables in cell_tables(run, cells):
+            cell = tables.cell
+            shown = self.shown[cell.samples]
+            yield f"{cell.folder}/scores.js", score_script(cell, shown, self._letters(tables))
+            yield from _below(cell.folder, answer_scripts(tables, shown, self.texts))
+
+        def kept(task: str, variant: str) -> Collection[str] | None:
+            return self.kept(run, task, variant)
+
+        files = run_files(run, self.texts, kept, self.home)
+        yield from _below(f"data/runs/{run.run_id}", files)
+
+    def _letters(self, tables: Any) -> dict[str, str]:
+        """The choice that each sample was answered with, of a task with choices."""
+        from harness.leaderboard.answers import values_of_column
+
+        named = values_of_column(tables.scores, "scorer")
+        wanted = [name == "choice" for name in named]
+        if not any(wanted):
+            return {}
+        pairs = zip(
+            values_of_column(tables.scores, "sample"),
+            values_of_column(tables.scores, "answer"),
+            wanted,
+            strict=True,
+        )
+        return {sample: answer for sample, answer, ok in pairs if ok and answer is not None}
+
+
+def board_value(board: Board, rows: Mapping[str, Any]) -> dict[str, Any]:
+    """``board.js``: what the pages on which people dig must know of all cells."""
+    return {"schema": FORMAT, **rows, "cells": [c for b in board.benches for c in _cells_of(b)]}
+
+
+def _cells_of(bench: Bench) -> Iterator[dict[str, Any]]:
+    from harness.leaderboard.scripts import finite
+
+    for model, cell in bench.cells.items():
+        metrics = {
+            name: [*map(finite, (row.value, row.low, row.high)), row.n, row.n_error + row.n_skipped]
+            for name, row in cell.metrics.items()
+        }
+        judges = dict.fromkeys(info.judge for info in cell.record.scorers if info.judge)
+        yield {
+            "task": bench.task,
+            "variant": bench.variant,
+            "model": model,
+            "run": cell.run.run_id,
+            "dir": cell.folder,
+            "samples": cell.samples_folder,
+            "n": cell.record.samples,
+            "metrics": metrics,
+            "judges": list(judges),
+        }
+
+
+def _sample_files(
+    found: SampleTexts, texts: Texts, media: list[list[dict[str, Any]]] | None
+) -> Iterator[tuple[str, bytes]]:
+    yield "index.js", index_script(found, texts)
+    yield from sample_scripts(found, texts, media)
+
+
+def _below(folder: str, files: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    return ((f"{folder}/{name}", body) for name, body in files)
+
+
+def _stamp(*parts: object) -> str:
+    return short_hash(json.dumps([FORMAT, *parts], default=str), 32)

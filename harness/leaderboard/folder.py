@@ -1,0 +1,133 @@
+"""The folder of a site: what is ours in it, what has changed, what goes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import StoreError, shown
+from harness.results.store import one_line
+
+STATE = "published.json"
+OURS = ("assets", "data", "media")
+"""Folders of a site in which everything is ours; beside them, only the pages are."""
+TEMPORARY = ".tmp-"
+FORMAT = 1
+
+
+@dataclass
+class SiteFolder:
+    """A site on its way: files are written one by one, each whole or not at all, and `finish` says
+    what is part of it. Until then the site is the old one with some new files."""
+
+    root: Path
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """What the last publish said of itself."""
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name -> {"stamp", "files": {path: bytes}} of this one."""
+    written: int = 0
+
+    @classmethod
+    def open(cls, root: Path) -> SiteFolder:
+        """Raises StoreError if the folder cannot be written, or if it holds something else."""
+        with one_line(f"cannot write the site to {shown(root)}"):
+            root.mkdir(parents=True, exist_ok=True)
+            names = {one.name for one in root.iterdir() if not one.name.startswith(".")}
+        known = _read(root / STATE)
+        if names and known is None:
+            what = f"holds {shown(min(names))}, and no site that 'harness publish' wrote"
+            raise StoreError(f"{shown(root)} is not replaced: it {what}: name an empty folder")
+        return cls(root, known or {})
+
+    def is_current(self, stamp: str) -> bool:
+        """Whether the site is what ``stamp`` stands for already, and nothing of it is missing."""
+        groups = self.known.get("groups")
+        if self.known.get("stamp") != stamp or not isinstance(groups, dict):
+            return False
+        return all(self._there(group) for group in groups.values())
+
+    def keep(self, name: str, stamp: str) -> bool:
+        """Take a group of files over as it is, if it is what ``stamp`` stands for."""
+        old = self.known.get("groups", {}).get(name)
+        if not old or old.get("stamp") != stamp or not self._there(old):
+            return False
+        self.groups[name] = old
+        return True
+
+    def write(self, name: str, stamp: str, files: Iterable[tuple[str, bytes]]) -> None:
+        """Write a group of files: (path below the site, content). Raises StoreError."""
+        sizes: dict[str, int] = {}
+        with one_line(f"cannot write the site to {shown(self.root)}"):
+            for path, body in files:
+                self._put(self.root / path, body)
+                sizes[path] = len(body)
+        self.groups[name] = {"stamp": stamp, "files": sizes}
+
+    def finish(self, stamp: str, summary: Mapping[str, int]) -> None:
+        """Say that this is the site now, and remove what is no part of it."""
+        state = {"format": FORMAT, "stamp": stamp, "summary": summary, "groups": self.groups}
+        body = json.dumps(state, ensure_ascii=False, indent=0, sort_keys=True).encode()
+        with one_line(f"cannot write the site to {shown(self.root)}"):
+            self.written -= self._put(self.root / STATE, body + b"\n")  # it is no file of the site
+            self._sweep({path for group in self.groups.values() for path in group["files"]})
+
+    @property
+    def files(self) -> dict[str, int]:
+        """All files of the site with their sizes in bytes."""
+        return {path: n for group in self.groups.values() for path, n in group["files"].items()}
+
+    def _there(self, group: Mapping[str, Any]) -> bool:
+        for path, size in group["files"].items():
+            try:
+                if (self.root / path).stat().st_size != size:
+                    return False
+            except OSError:
+                return False
+        return True
+
+    def _put(self, path: Path, body: bytes) -> bool:
+        """Whether the file had to be written."""
+        try:
+            if path.stat().st_size == len(body) and path.read_bytes() == body:
+                return False  # its time stays, and with it what a mirror has of it
+        except OSError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+        try:
+            temporary.write_bytes(body)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self.written += 1
+        return True
+
+    def _sweep(self, wanted: set[str]) -> None:
+        old = {path for g in self.known.get("groups", {}).values() for path in g.get("files", {})}
+        below = {
+            found.relative_to(self.root).as_posix()
+            for name in OURS
+            for found in (self.root / name).rglob("*")
+            if found.is_file() or found.is_symlink()
+        }
+        for path in sorted((old | below) - wanted):
+            if path.split("/")[0] in OURS or "/" not in path:
+                (self.root / path).unlink(missing_ok=True)
+        for name in OURS:
+            for folder in sorted((self.root / name).rglob("*"), reverse=True):
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The state of a site; {} if it is damaged (all is written anew), None if none is there."""
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and found.get("format") == FORMAT else {}

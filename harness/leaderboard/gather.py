@@ -1,0 +1,219 @@
+"""Runs to a board: which cell stands for a model on a task today, and which are history."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from harness.leaderboard.names import column_id, short_hash, slug
+from harness.results.manifest import CellRecord
+from harness.results.run import MetricRow, ModelInfo, ScorerInfo
+from harness.results.store import RunReader
+from harness.results.stored_judges import measured
+
+Place = tuple[str, str, str]
+"""Task, variant, model."""
+SAMPLE_COLUMNS = (
+    "task", "variant", "sample", "split", "input", "target", "choices", "media", "cluster", "row",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BoardCell:
+    """One cell of one run, with its metrics. ``samples`` is a hash of the samples' contents: cells
+    that share it were asked the same, in the same order."""
+
+    run: RunReader
+    record: CellRecord
+    metrics: Mapping[str, MetricRow]
+    samples: str
+
+    @property
+    def place(self) -> Place:
+        """Whose result it is."""
+        return self.record.task, self.record.variant, self.record.model
+
+    @cached_property
+    def key(self) -> str:
+        """The cell's folder below its run's."""
+        return short_hash(self.record.cell)
+
+    @property
+    def folder(self) -> str:
+        """Where the site keeps its answers."""
+        return f"data/runs/{self.run.run_id}/{self.key}"
+
+    @property
+    def samples_folder(self) -> str:
+        """Where the site keeps what was asked."""
+        return f"data/samples/{self.samples}"
+
+    @property
+    def model(self) -> ModelInfo:
+        """What the run says of the model."""
+        found = (one for one in self.run.manifest.models if one.model == self.record.model)
+        return next(found, ModelInfo(self.record.model, ""))
+
+    def spec_text(self, kind: str, name: str) -> str:
+        """A spec's text as the run keeps it; "" if it does not."""
+        specs = self.run.manifest.specs
+        return next((one.text for one in specs if (one.kind, one.name) == (kind, name)), "")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A task with one variant of its settings: what models are compared on.
+
+    ``cells`` are those that count, by model; ``newest`` says which task version and which data are
+    today's: the highest version, and among its cells the most samples, and the latest.
+    """
+
+    task: str
+    variant: str
+    cells: Mapping[str, BoardCell]
+
+    @cached_property
+    def newest(self) -> BoardCell:
+        """The cell by which the others are seen to be stale or partial."""
+        return max(self.cells.values(), key=_worth)
+
+    @cached_property
+    def scorers(self) -> list[ScorerInfo]:
+        """Scorers of all cells by name, those of the newest first."""
+        known: dict[str, ScorerInfo] = {}
+        for cell in (self.newest, *self.cells.values()):
+            for info in cell.record.scorers:
+                known.setdefault(info.name, info)
+        return list(known.values())
+
+    @property
+    def primary(self) -> str:
+        """The metric that stands for the task: the first that its file names, of those that say
+        something of a model alone; "" if there is none."""
+        return next((i.name for i in self.scorers if not (i.criterion or i.opponent)), "")
+
+    def column(self, metric: str) -> str:
+        """The id of a column."""
+        return column_id(self.task, self.variant, metric)
+
+    def is_stale(self, cell: BoardCell) -> bool:
+        """Whether a cell is of an older version of the task, or of other data."""
+        own, now = cell.record, self.newest.record
+        return (own.task_version, own.data_hash) != (now.task_version, now.data_hash)
+
+    def is_partial(self, cell: BoardCell) -> bool:
+        """Whether a cell has fewer samples than the newest."""
+        return cell.record.samples < self.newest.record.samples
+
+    def comparable(self, cell: BoardCell) -> bool:
+        """Whether a cell may be ranked among the others."""
+        return not (self.is_stale(cell) or self.is_partial(cell))
+
+
+@dataclass(frozen=True)
+class Board:
+    """All runs of a site: benches in order of appearance, models in order of appearance.
+
+    ``past`` holds all cells, those that count and those that others took the place of, oldest
+    first.
+    """
+
+    runs: tuple[RunReader, ...]
+    benches: tuple[Bench, ...]
+    past: tuple[BoardCell, ...]
+    baselines: Mapping[str, str] = field(default_factory=dict)
+    """Model -> the model it is compared with."""
+
+    @cached_property
+    def models(self) -> list[str]:
+        """Names of all models: baselines first, then those that have one, each in their order."""
+        names = dict.fromkeys(name for bench in self.benches for name in bench.cells)
+        named = {base for base in self.baselines.values() if base in names}
+        bases = [name for name in names if name in named]
+        return [*bases, *(name for name in names if name not in bases)]
+
+    @cached_property
+    def tasks(self) -> dict[str, list[Bench]]:
+        """Benches by task."""
+        found: dict[str, list[Bench]] = {}
+        for bench in self.benches:
+            found.setdefault(bench.task, []).append(bench)
+        return found
+
+    def cells_of(self, model: str) -> Iterator[tuple[Bench, BoardCell]]:
+        """The cells of a model that count."""
+        for bench in self.benches:
+            if model in bench.cells:
+                yield bench, bench.cells[model]
+
+    def newest_of(self, model: str) -> BoardCell:
+        """The latest cell of a model: whose card is today's."""
+        cells = (cell for _, cell in self.cells_of(model))
+        return max(cells, key=lambda cell: cell.run.manifest.started)
+
+
+def gather(runs: Sequence[RunReader]) -> Board:
+    """The board of runs; they may be given in any order, and twice.
+
+    Raises StoreError for a run that is damaged.
+    """
+    ordered = sorted({run.run_id: run for run in runs}.values(), key=_age)
+    past = [cell for run in ordered for cell in _cells(run)]
+    best: dict[Place, BoardCell] = {}
+    for cell in past:
+        known = best.get(cell.place)
+        if known is None or _worth(cell) >= _worth(known):
+            best[cell.place] = cell
+    benches: dict[tuple[str, str], dict[str, BoardCell]] = {}
+    for (task, variant, model), cell in best.items():
+        benches.setdefault((task, variant), {})[model] = cell
+    found = tuple(Bench(task, variant, cells) for (task, variant), cells in benches.items())
+    return Board(tuple(ordered), found, tuple(past), _baselines(past))
+
+
+def _worth(cell: BoardCell) -> tuple[int, int, str]:
+    """A run of a few samples (--limit) does not take the place of a whole one."""
+    return cell.record.task_version, cell.record.samples, cell.run.manifest.started
+
+
+def _age(run: RunReader) -> tuple[str, str]:
+    return run.manifest.started, run.run_id
+
+
+def _baselines(past: Sequence[BoardCell]) -> dict[str, str]:
+    """Whom each model is compared with, by its latest card that says so."""
+    found = {}
+    for cell in past:
+        base = cell.model.baseline
+        if base and base != cell.record.model:
+            found[cell.record.model] = base
+    return found
+
+
+def _cells(run: RunReader) -> Iterator[BoardCell]:
+    rows: dict[str, dict[str, MetricRow]] = {}
+    for row in run.metrics():
+        rows.setdefault(row.cell, {})[row.metric] = row
+    keys = sample_keys(run)
+    for record in measured(run, run.manifest.cells):
+        samples = keys.get((record.task, record.variant), slug(record.task))
+        yield BoardCell(run, record, rows.get(record.cell, {}), samples)
+
+
+def sample_keys(run: RunReader) -> dict[tuple[str, str], str]:
+    """(task, variant) -> a hash of its samples as the run has them."""
+    table = run.table("samples", SAMPLE_COLUMNS)
+    columns = {name: table.column(name).to_pylist() for name in SAMPLE_COLUMNS}
+    digests: dict[tuple[str, str], hashlib._Hash] = {}
+    names = [name for name in SAMPLE_COLUMNS if name not in ("task", "variant")]
+    lines = zip(*(columns[name] for name in names), strict=True)
+    for task, variant, line in zip(columns["task"], columns["variant"], lines, strict=True):
+        known = digests.get((task, variant))
+        if known is None:
+            known = digests[task, variant] = hashlib.sha256(task.encode())
+        known.update(repr(line).encode("utf-8", "backslashreplace"))
+    return {
+        place: f"{slug(place[0])}-{digest.hexdigest()[:12]}" for place, digest in digests.items()
+    }

@@ -1,0 +1,29 @@
+"""Names of files and anchors: whatever a model, task or class is called, they are plain ASCII,
+short, different from each other, and always the same."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+LENGTH = 60
+_PLAIN = re.compile(r"[a-z0-9]+(?:[-._][a-z0-9]+)*")
+
+
+def slug(name: str) -> str:
+    """The name, if it is one that files can have on every system; else what is left of it, and a
+    hash of the whole: two names never share a slug (but for a collision of 40 bits)."""
+    if _PLAIN.fullmatch(name) and len(name) <= LENGTH:
+        return name
+    kept = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[: LENGTH - 11].rstrip("-")
+    return f"{kept or 'x'}-{short_hash(name, 10)}"
+
+
+def short_hash(text: str, digits: int = 12) -> str:
+    """Hexadecimal digits of the SHA-256 of a text."""
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:digits]
+
+
+def column_id(task: str, variant: str, metric: str) -> str:
+    """The id of a column, as it stands in permalinks."""
+    return slug("/".join(filter(None, (task, variant, metric))))

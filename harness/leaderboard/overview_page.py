@@ -1,0 +1,89 @@
+"""The first page: all models on all tasks, and what that means in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.leaderboard.columns import Standing, Standings, without_details
+from harness.leaderboard.task_page import difference_chart
+from harness.leaderboard.views import Overview
+
+MOST_SENTENCES = 12
+
+
+def overview(standings: Standings) -> Overview:
+    """One column a bench, by the task's first metric."""
+    board, columns = standings.board, standings.primary
+    rows = tuple(without_details(row) for row in standings.rows(columns))
+    tags = dict.fromkeys(tag for one in columns for tag in one.column.tags)
+    cells = [cell.record for _, bench in enumerate(board.benches) for cell in bench.cells.values()]
+    counts = {
+        "models": len(board.models),
+        "tasks": len(board.tasks),
+        "runs": len(board.runs),
+        "samples": sum(bench.newest.record.samples for bench in board.benches),
+        "completions": sum(cell.completions for cell in cells),
+        "failed": sum(
+            cell.counts.get("error", 0) + cell.counts.get("skipped", 0) for cell in cells
+        ),
+    }
+    models = board.models if len(board.models) <= 8 else []
+    return Overview(
+        columns=tuple(one.column for one in columns),
+        rows=rows,
+        sentences=tuple(_sentences(standings)),
+        charts=tuple(difference_chart("overview-forest", columns, models, _task_and_model)),
+        tags=tuple(tags),
+        counts=counts,
+    )
+
+
+def _task_and_model(one: Standing, model: str) -> str:
+    return f"{model}, {one.column.task_label}: {one.column.label}"
+
+
+def _sentences(standings: Standings) -> Iterator[str]:
+    columns = standings.primary
+    told = 0
+    for one in columns:
+        sentence = _about(one)
+        if sentence and told < MOST_SENTENCES:
+            told += 1
+            yield sentence
+    if told < len(columns) and told == MOST_SENTENCES:
+        yield f"And {len(columns) - told} more tasks, in the table."
+    failed = [m for m in standings.board.models if _failures(m, standings)]
+    if failed:
+        counts = ", ".join(f"{_failures(model, standings)} of {model}" for model in failed[:5])
+        yield f"Samples without a score, left out of every mean and counted: {counts}."
+
+
+def _about(one: Standing) -> str:
+    """Who leads a column, and whether the data say so."""
+    known = [(m, cell) for m in one.bench.cells if (cell := one.cell(m)) and cell.rank is not None]
+    if len(known) < 2:
+        return ""
+    first, best = min(known, key=lambda item: item[1].rank or 0)
+    tied = [m for m, cell in known if m != first and cell.ranks and cell.ranks[0] == 1]
+    where = f"{one.column.task_label} ({one.column.metric})"
+    lead = f"{where}: {first} has the best value, {best.text}"
+    if best.interval:
+        lead += f" {best.interval}"
+    if tied:
+        names = ", ".join(tied[:3]) + (" and others" if len(tied) > 3 else "")
+        lead += f"; by its interval, {names} could be as good"
+    changes = [_change(one, m) for m, _ in known if m in one.board.baselines]
+    return "; ".join([lead, *[text for text in changes if text][:3]]) + "."
+
+
+def _change(one: Standing, model: str) -> str:
+    cell = one.cell(model)
+    if cell is None or cell.delta is None or cell.delta.kind == "mismatch":
+        return ""
+    base = one.board.baselines[model]
+    return f"{model} against {base}: {cell.delta.text}, {cell.delta.words}"
+
+
+def _failures(model: str, standings: Standings) -> int:
+    cells = (one.cell(model) for one in standings.primary)
+    return sum(cell.failed for cell in cells if cell is not None)

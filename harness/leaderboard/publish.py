@@ -1,0 +1,195 @@
+"""A static site out of runs: gather, compare, write what has changed.
+
+    runs -> board -> deltas, rulings -> pages
+                `-> data scripts, downloads
+
+The same runs and options make the same bytes; nothing in a site says when it was made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import harness
+from harness.collect.library import BASELINES, Project, library_root
+from harness.errors import HarnessError, StoreError
+from harness.leaderboard.folder import FORMAT, SiteFolder
+from harness.leaderboard.texts import Texts
+from harness.results.manifest import FILE_NAME
+from harness.results.store import RunReader
+
+
+@dataclass(frozen=True)
+class PublishOptions:
+    """``max_samples`` of a task keep their texts (None: all); failures and disagreements always.
+    ``project`` gives what runs do not hold: READMEs, training curves, gates, baselines, media."""
+
+    title: str = "Leaderboard"
+    texts: Texts = field(default_factory=Texts)
+    max_samples: int | None = None
+    project: Project | None = None
+    fresh: bool = False
+    """Write everything anew, whatever is there."""
+    lenient: bool = False
+    """Leave out runs that are damaged, in place of ending with the first."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was done. ``written`` files are new or changed; ``current`` says that none had to be
+    looked at, since nothing had changed at all."""
+
+    to: Path
+    runs: int
+    models: int
+    tasks: int
+    files: int
+    bytes: int
+    written: int = 0
+    changed_runs: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Why runs were left out, a line each."""
+    current: bool = False
+
+
+def publish(runs: Sequence[RunReader], to: Path, options: PublishOptions) -> Published:
+    """Write the site of some runs to a folder.
+
+    Raises StoreError for no runs, for a damaged one, for a folder that holds something else, and
+    for a disk that refuses; the old site stays as it is until the pages are written.
+    """
+    if not runs:
+        raise StoreError("no runs to publish: 'harness run' makes one")
+    site = SiteFolder.open(to)
+    stamp = site_stamp(runs, options)
+    if not options.fresh and site.is_current(stamp):
+        return _unchanged(site)
+    return _write(runs, site, stamp, options)
+
+
+def _write(
+    runs: Sequence[RunReader], site: SiteFolder, stamp: str, options: PublishOptions
+) -> Published:
+    from harness.leaderboard.data_files import DataFiles
+    from harness.leaderboard.gather import gather
+    from harness.leaderboard.media import Pictures, media_roots
+    from harness.leaderboard.site_pages import site_pages
+
+    if options.fresh:
+        site.known = {}
+    sound, left_out = _sound(runs, site, options.lenient)
+    board = gather(sound)
+    roots = media_roots(board, options.project)
+    home = local_folders(options.project)
+    data = DataFiles(board, site, options.texts, options.max_samples, home, Pictures(roots))
+    data.write()
+    summary = {"runs": len(board.runs), "models": len(board.models), "tasks": len(board.tasks)}
+    site.write("pages", "", site_pages(board, options, home))
+    site.finish(stamp, summary)
+    sizes = site.files
+    return Published(
+        site.root,
+        len(board.runs),
+        len(board.models),
+        len(board.tasks),
+        files=len(sizes),
+        bytes=sum(sizes.values()),
+        written=site.written,
+        changed_runs=tuple(data.changed),
+        left_out=tuple(left_out),
+    )
+
+
+def _sound(
+    runs: Sequence[RunReader], site: SiteFolder, lenient: bool
+) -> tuple[list[RunReader], list[str]]:
+    """The runs whose files are those that were written, and why the others are left out. Of runs
+    that are part of the site already, only the manifest is read again."""
+    sound, trouble = [], []
+    for run in runs:
+        try:
+            if f"runs/{run.run_id}" not in site.known.get("groups", {}):
+                run.verify()
+            sound.append(run)
+        except StoreError as error:
+            if not lenient:
+                raise
+            trouble.append(str(error))
+    if not sound:
+        raise StoreError(f"no run can be published: {trouble[0]}")
+    return sound, trouble
+
+
+def _unchanged(site: SiteFolder) -> Published:
+    groups = site.known["groups"].values()
+    sizes = {path: size for group in groups for path, size in group["files"].items()}
+    counts = site.known.get("summary", {})
+    runs, models, tasks = (int(counts.get(name, 0)) for name in ("runs", "models", "tasks"))
+    return Published(
+        site.root,
+        runs,
+        models,
+        tasks,
+        files=len(sizes),
+        bytes=sum(sizes.values()),
+        current=True,
+    )
+
+
+def site_stamp(runs: Sequence[RunReader], options: PublishOptions) -> str:
+    """A hash of everything that determines the site: runs, options, templates, and the files of the
+    project that the pages show."""
+    digest = hashlib.sha256()
+    words = [FORMAT, harness.__version__, options.title, options.max_samples]
+    digest.update(json.dumps([*words, options.texts.words], default=str).encode())
+    for run in sorted(runs, key=lambda one: one.path.as_posix()):
+        digest.update(_digest(run.path / FILE_NAME))
+    for file in _inputs(options.project):
+        digest.update(file.as_posix().encode() + _digest(file))
+    return digest.hexdigest()
+
+
+def _inputs(project: Project | None) -> Iterator[Path]:
+    """Files beside the runs that pages are made of."""
+    root = library_root()
+    yield from sorted(one for one in (root / "leaderboard" / "site").rglob("*") if one.is_file())
+    package = Path(harness.__file__).parent
+    yield from sorted((package / "leaderboard").rglob("*.py"))
+    if project is None:
+        return
+    own = project.root
+    for pattern in ("tasks/**/README.md", "tasks/**/*.task.yaml", "runs/finetune/*/curve.parquet"):
+        yield from sorted(own.glob(pattern))
+    for pattern in (f"{BASELINES}/*/{FILE_NAME}", "runs/finetune/*/recipe.json", "adapters/*.yaml"):
+        yield from sorted(own.glob(pattern))
+    yield from sorted(one for one in own.glob("judges/calibration/**/*") if one.is_file())
+
+
+def _digest(file: Path) -> bytes:
+    try:
+        return hashlib.sha256(file.read_bytes()).digest()
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def local_folders(project: Project | None) -> tuple[Path, ...]:
+    """Folders of this machine that no page is to name."""
+    found = [Path.cwd(), library_root()]
+    if project is not None:
+        found.append(project.root)
+    with contextlib.suppress(RuntimeError):  # nobody's
+        found.append(Path.home())
+    return tuple(dict.fromkeys(found))
+
+
+def readable_project() -> Project | None:
+    """The project around the present folder; None if there is none that can be read."""
+    try:
+        return Project.here()
+    except HarnessError:
+        return None
