@@ -33,6 +33,8 @@ from harness.results.render import number, visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from harness.leaderboard.charts import Chart
+
 PAGES = (
     ("overview", "index.html", "Overview"),
     ("compare", "compare.html", "Compare"),
@@ -77,6 +79,7 @@ def render_pages(
         "models": models,
         "trade": trade,
         "history": history,
+        "forest": _forest(),
     }
     pages = {path: site.page(name, views) for name, path, _ in PAGES}
     for task in tasks:
@@ -95,6 +98,14 @@ def assets() -> dict[str, bytes]:
     """Scripts and styles by their path in the site, as they lie in the library."""
     files = sorted(path for path in _folder().iterdir() if path.suffix in (".js", ".css"))
     return {f"assets/{path.name}": path.read_bytes() for path in files}
+
+
+def _forest() -> Chart:
+    """The chart that the page compare draws the differences of any models with."""
+    from harness.leaderboard.charts import ForestRow, forest
+
+    title = "Paired differences"
+    return forest("forest", title, [ForestRow(title, 0.0, -1.0, 1.0, "no difference shown")])
 
 
 def _folder() -> Path:

@@ -100,3 +100,51 @@ def test_long_texts_are_compared_in_bounded_time_and_keep_every_letter(page: Web
 def test_a_sample_is_found_among_those_that_were_kept(page: WebDriver) -> None:
     assert ask(page, "position([3, 5, 8, 13], 8)") == 2
     assert ask(page, "position([3, 5, 8, 13], 4)") == -1
+
+
+BOARD = 'harness.put("board",{"columns":[],"models":[],"cells":[],"tasks":[]})'
+TRADE = """<!doctype html><html lang="en"><title>trade</title>
+<script src="boot.js"></script>{scripts}<body data-page="tradeoff"><p id="say"></p>
+<div id="choose"></div><div id="picks"></div><div id="result"></div></body></html>"""
+
+
+@pytest.fixture
+def trade_page(browser: WebDriver, tmp_path: Path) -> WebDriver:
+    """The page trade-off of a site without models."""
+    names = ("boot.js", "site.js", "explore.js", "tradeoff.js")
+    for name in names:
+        shutil.copy(library_root() / "leaderboard" / "site" / name, tmp_path / name)
+    scripts = "".join(f'<script src="{name}" defer></script>' for name in names[1:])
+    (tmp_path / "trade.html").write_text(TRADE.format(scripts=scripts))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "board.js").write_text(BOARD)
+    (tmp_path / "data" / "trade.js").write_text('harness.put("trade",{"points":[],"costs":[]})')
+    browser.get((tmp_path / "trade.html").as_uri())
+    return browser
+
+
+def test_front_and_recommendations_are_those_of_python(trade_page: WebDriver) -> None:
+    """Whole numbers up to 5, so that many points are equal in one number or in both."""
+    from random import Random
+
+    from harness.leaderboard.pareto import Point, front, recommend
+
+    chance = Random(7)
+    for _ in range(60):
+        numbers = [
+            (chance.randrange(6), chance.randrange(6)) for _ in range(chance.randrange(1, 9))
+        ]
+        points = [Point(str(i), float(q), float(c)) for i, (q, c) in enumerate(numbers)]
+        given = [{"i": i, "better": q, "cost": c} for i, (q, c) in enumerate(numbers)]
+        on_front = "frontOf(arguments[0]).values().map((point) => point.i).toArray()"
+        assert set(ask(trade_page, on_front, given)) == front(points), numbers
+        taken = ask(trade_page, "recommended(arguments[0]).map((one) => one[1].i)", given)
+        assert taken == list(recommend(points).values()), numbers
+
+
+def test_a_site_without_points_says_so(trade_page: WebDriver) -> None:
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    text = "return document.querySelector('#result').innerText"
+    WebDriverWait(trade_page, 20).until(lambda page: page.execute_script(text))
+    assert "both a quality and a cost" in trade_page.execute_script(text)
