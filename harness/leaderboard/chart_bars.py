@@ -76,7 +76,7 @@ def grouped_bars(
     values: list[dict[str, Cell]] = []
     for group in in_order(row.group for row in rows):
         # every model in every group, so that the bars stand in the same order everywhere
-        for model in shown:
+        for place, model in enumerate(shown):
             row = found.get((group, model))
             value = finite(row.value) if row else None
             low, high = bounds(row.low, row.high) if row and value is not None else (None, None)
@@ -84,6 +84,7 @@ def grouped_bars(
                 {
                     "group": group,
                     "model": model,
+                    "place": place,
                     "value": value,
                     "low": low,
                     "high": high,
@@ -123,14 +124,15 @@ def _number(cell: Cell) -> float | None:
 def _bars(table: Table, order: Sequence[str], shown: Sequence[str], axes: Axes) -> Any:
     import altair as alt
 
-    y, offset = lines_of("group"), alt.YOffset("model:N", sort=None)
+    # sorted by a field and not stacked: vega-lite would write names of models into expressions
+    y, offset = lines_of("group"), alt.YOffset("place:O", sort="ascending")
     colour = model_colour(order, shown)
     base = alt.Chart()
     repeats = len(order) > 8  # colours do: thin bars, with a shape at the end that tells which
     bar = (base.mark_bar(size=2) if repeats else base.mark_bar()).encode(
         y=y,
         yOffset=offset,
-        x=alt.X("value:Q", scale=alt.Scale(zero=True, nice=True), title=axes.x),
+        x=alt.X("value:Q", stack=None, scale=alt.Scale(zero=True, nice=True), title=axes.x),
         color=colour,
         tooltip=[alt.Tooltip(f"{key}:N") for key in ("model", "group", "text")],
     )
@@ -145,7 +147,7 @@ def _bars(table: Table, order: Sequence[str], shown: Sequence[str], axes: Axes) 
         ends = base.transform_filter(present("value"))
         end = ends.mark_point(filled=True, size=50, opacity=1)
         marks.append(end.encode(y=y, yOffset=offset, x="value:Q", color=colour, shape=shape))
-    return layers(table, *marks, height=_step(len(shown)))
+    return layers(*marks, height=_step(len(shown)))
 
 
 def _step(models: int) -> Any:
@@ -174,12 +176,13 @@ def latency(
     found = {(visible(row.stage), visible(row.model)): row for row in rows}
     values: list[dict[str, Cell]] = []
     for stage in in_order(row.stage for row in rows):
-        for model in shown:
+        for place, model in enumerate(shown):
             row = found.get((stage, model))
             p50, p95, p99 = (row.p50, row.p95, row.p99) if row else (None, None, None)
             values.append(
                 {
                     "stage": stage,
+                    "place": place,
                     "model": model,
                     "p50": p50,
                     "p95": p95,
@@ -213,7 +216,7 @@ def _latency_alt(rows: Sequence[LatencyRow], axes: Axes) -> str:
 def _latency(table: Table, order: Sequence[str], shown: Sequence[str], axes: Axes) -> Any:
     import altair as alt
 
-    y, offset = lines_of("stage"), alt.YOffset("model:N", sort=None)
+    y, offset = lines_of("stage"), alt.YOffset("place:O", sort="ascending")
     colour, shape = model_colour(order, shown), model_shape(order, shown)
     numbers = [_number(row[key]) for row in table.values for key in ("p50", "p95", "p99")]
     known = [value for value in numbers if value is not None]
@@ -234,4 +237,4 @@ def _latency(table: Table, order: Sequence[str], shown: Sequence[str], axes: Axe
         shape=shape,
         tooltip=[alt.Tooltip(f"{key}:N") for key in ("model", "stage", "text")],
     )
-    return layers(table, whisker, tick, point, height=_step(len(shown)))
+    return layers(whisker, tick, point, height=_step(len(shown)))

@@ -14,7 +14,7 @@ from harness.leaderboard.chart_grammar import (
     Table,
     chart,
     counted,
-    data,
+    dataset,
     drawn,
     equal,
     finite,
@@ -139,7 +139,7 @@ def _confusion(table: Table, panels: int, classes: int) -> Any:
     facet = alt.Facet(
         "model:N", sort=alt.EncodingSortField("place", op="min"), header=alt.Header(title=None)
     )
-    return panel.facet(facet, columns=in_a_line, data=data(table.values), spacing=16)
+    return panel.facet(facet, columns=in_a_line, data=dataset(), spacing=16)
 
 
 def _ramp(title: str, form: str) -> Any:
@@ -241,6 +241,6 @@ def _heat(table: Table, axes: Axes, ends: tuple[float, float]) -> Any:
         )
     )
     numbers = _numbers(base, x, y, "text:N")
-    return alt.layer(*numbers[:1], cell, *numbers, data=data(table.values)).properties(
+    return alt.layer(*numbers[:1], cell, *numbers, data=dataset()).properties(
         width=alt.Step(side), height=alt.Step(30)
     )

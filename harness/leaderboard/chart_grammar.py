@@ -33,7 +33,7 @@ DASHES: tuple[tuple[int, ...], ...] = (
     (4, 1),
 )
 WIDEST = 640  # px of anything with a fixed size
-LEGEND_WIDTH = 330  # px: a column of a paper, a phone
+LEGEND_WIDTH = 240  # px: what the names of lines leave on a phone or in a column of a paper
 NOTHING = "nothing to draw"
 MOST_TICKS = 7
 FAR_APART = 30  # the ratio of largest to smallest from which an axis is logarithmic
@@ -81,10 +81,13 @@ class Table:
 
 
 def chart(name: str, title: str, alt_text: str, table: Table, drawing: Any) -> Chart:
-    """The chart of an altair drawing whose data are the table's values."""
+    """The chart of an altair drawing of ``dataset()``, with the table's values put in."""
     spec = drawing.to_dict()
+    # after the validation of the drawing, which takes its time with each value
+    spec["data"]["values"] = table.values
     # the theme is the page's or the paper's, and a version of altair must not show in the bytes
-    spec.pop("config", None)
+    for key in ("config", "usermeta"):
+        spec.pop(key, None)
     spec["$schema"] = SCHEMA
     spec["description"] = alt_text
     # through JSON: nothing of altair or of the caller stays in the spec
@@ -96,9 +99,9 @@ def nothing(name: str, title: str, columns: tuple[str, ...]) -> Chart:
     """The chart of no data: a valid spec that says so."""
     import altair as alt
 
-    empty = Table(columns, (), [])
+    empty = Table(columns, (), [{"text": NOTHING}])
     drawing = (
-        alt.Chart(data([{"text": NOTHING}]))
+        alt.Chart(dataset())
         .mark_text(style="aside")
         .encode(text=alt.Text("text:N"))
         .properties(width="container", height=40)
@@ -106,18 +109,18 @@ def nothing(name: str, title: str, columns: tuple[str, ...]) -> Chart:
     return chart(name, title, f"There is {NOTHING}: no data.", empty, drawing)
 
 
-def data(values: list[dict[str, Cell]]) -> alt.InlineData:
-    """The one dataset of a spec."""
+def dataset() -> alt.InlineData:
+    """The one dataset of a spec, still without values."""
     import altair as alt
 
-    return alt.InlineData(values=values, name=DATASET)
+    return alt.InlineData(values=[], name=DATASET)
 
 
-def layers(table: Table, *marks: Any, height: Any) -> Any:
-    """Layers over the table's values, as wide as what holds them."""
+def layers(*marks: Any, height: Any) -> Any:
+    """Layers over the one dataset, as wide as what holds them."""
     import altair as alt
 
-    return alt.layer(*marks, data=data(table.values)).properties(
+    return alt.layer(*marks, data=dataset()).properties(
         width="container",
         height=height,
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
@@ -206,7 +209,7 @@ def model_colour(
     return alt.Color(
         f"{field}:N",
         scale=alt.Scale(domain=list(order), range="category"),
-        legend=model_legend(shown, least),
+        legend=names_legend(shown, least),
     )
 
 
@@ -220,7 +223,7 @@ def model_shape(
     return alt.Shape(
         f"{field}:N",
         scale=alt.Scale(domain=list(order), range=shapes),
-        legend=model_legend(shown, least),
+        legend=names_legend(shown, least),
     )
 
 
@@ -230,11 +233,11 @@ def model_dash(order: Sequence[str], shown: Sequence[str]) -> alt.StrokeDash:
 
     dashes = [list(DASHES[i // 8 % len(DASHES)]) for i in range(len(order))]
     return alt.StrokeDash(
-        "model:N", scale=alt.Scale(domain=list(order), range=dashes), legend=model_legend(shown)
+        "model:N", scale=alt.Scale(domain=list(order), range=dashes), legend=names_legend(shown)
     )
 
 
-def model_legend(shown: Sequence[str], least: int = 2) -> alt.Legend | None:
+def names_legend(shown: Sequence[str], least: int = 2) -> alt.Legend | None:
     """A legend in as many columns as a phone has room for; none for fewer than ``least`` names."""
     import altair as alt
 
@@ -249,7 +252,7 @@ def kind_scales(kinds: Sequence[str], shapes: Sequence[str], shown: Sequence[str
     """Colour and shape of a verdict: the same legend says both."""
     import altair as alt
 
-    legend = alt.Legend(title=None, values=list(shown), columns=2 if len(shown) > 3 else 3)
+    legend = names_legend(shown, least=1)
     colour = alt.Color(
         "kind:N", scale=alt.Scale(domain=list(kinds), range="ordinal"), legend=legend
     )

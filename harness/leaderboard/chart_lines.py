@@ -22,8 +22,8 @@ from harness.leaderboard.chart_grammar import (
     listed,
     model_colour,
     model_dash,
-    model_legend,
     model_shape,
+    names_legend,
     nothing,
     number_axis,
     present,
@@ -124,9 +124,9 @@ def _curve(table: Table, order: Sequence[str], shown: Sequence[str], axes: Axes)
         y=y,
         color=colour,
         shape=shape,
-        tooltip=[alt.Tooltip("model:N"), alt.Tooltip("x:Q", title=axes.x), alt.Tooltip("text:N")],
+        tooltip=[alt.Tooltip("model:N"), alt.Tooltip("x:Q"), alt.Tooltip("text:N")],
     )
-    return layers(table, interval, line, point, height=240)
+    return layers(interval, line, point, height=240)
 
 
 # --------------------------------------------------------------------------- training
@@ -185,7 +185,7 @@ def _training(table: Table, axes: Axes) -> Any:
         strokeDash=alt.StrokeDash(
             "split:N",
             scale=alt.Scale(domain=list(SPLITS), range=[[1, 0], [6, 3]]),
-            legend=model_legend(shown),
+            legend=names_legend(shown),
         ),
     )
     # of a dense line points say nothing
@@ -198,7 +198,7 @@ def _training(table: Table, axes: Axes) -> Any:
         shape=model_shape(SPLITS, shown, "split"),
         tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("split:N"), alt.Tooltip("loss:Q")],
     )
-    return layers(table, line, point, height=220)
+    return layers(line, point, height=220)
 
 
 def _count(table: Table, split: str) -> int:

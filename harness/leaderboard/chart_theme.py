@@ -48,7 +48,7 @@ MODEL_COLOURS: dict[Mode, tuple[str, ...]] = {
 # good, bad, open, broken, good with a caveat, different: see the domains of verdicts and outcomes
 VERDICT_COLOURS: dict[Mode, tuple[str, ...]] = {
     "light": ("#009E73", "#D55E00", "#6B7280", "#000000", "#0072B2", "#602F00"),
-    "dark": ("#009E73", "#D55E00", "#8A94A3", "#F2F2F2", "#56B4E9", "#F0E442"),
+    "dark": ("#009E73", "#D55E00", "#9AA4B2", "#F2F2F2", "#56B4E9", "#F0E442"),
     "paper": ("#009E73", "#D55E00", "#6B7280", "#000000", "#0072B2", "#602F00"),
 }
 

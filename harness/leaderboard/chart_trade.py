@@ -127,7 +127,7 @@ def _drawing(table: Table, order: Sequence[str], shown: Sequence[str], axes: Axe
         point,
         *_names(base, x, y),
     ]
-    return layers(table, *marks, height=HEIGHT)
+    return layers(*marks, height=HEIGHT)
 
 
 def _names(base: Any, x: Any, y: Any) -> list[Any]:

@@ -153,7 +153,7 @@ def _forest(table: Table, axes: Axes) -> Any:
         y=y, x=alt.value("width"), text="text:N"
     )
     # the text before the whiskers: the first layer with all rows sets their order
-    return layers(table, zero, text, whisker, point, height=alt.Step(24))
+    return layers(zero, text, whisker, point, height=alt.Step(24))
 
 
 # --------------------------------------------------------------------------- history
@@ -232,4 +232,4 @@ def _history(table: Table, axes: Axes, times: bool) -> Any:
         shape=shape,
         tooltip=[alt.Tooltip(f"{key}:N") for key in ("label", "text", "kind")],
     )
-    return layers(table, path, whisker, point, height=240)
+    return layers(path, whisker, point, height=240)

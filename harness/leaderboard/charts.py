@@ -32,6 +32,7 @@ own (up to 640 px and their labels): put them where they can be scrolled sideway
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -83,6 +84,9 @@ WIDTH: dict[Mode, int] = {"light": 560, "dark": 560, "paper": 400}
 """px (in a PDF, points) that stand for the container's width."""
 PIXELS = 2.0  # of a PNG, for each px
 
+_TAG = re.compile(r"<[^>]*>")
+_ID = re.compile(r"(?<=[\"#])(gradient_|clip)\d+(?=[\")])")
+
 _LICENCES = """\
 /* Vega, Vega-Lite, Vega-Embed and their parts: Copyright (c) University of Washington Interactive
    Data Lab, Vega-Lite and Vega-Embed contributors, BSD-3-Clause. D3: Copyright Mike Bostock, ISC.
@@ -105,7 +109,7 @@ def render(chart: Chart, form: Format, mode: Mode = "paper") -> bytes:
         "allowed_base_urls": [],
     }
     if form == "svg":
-        return vl_convert.vegalite_to_svg(spec, **given).encode("utf-8")
+        return _renumbered(vl_convert.vegalite_to_svg(spec, **given)).encode("utf-8")
     if form == "pdf":
         return bytes(vl_convert.vegalite_to_pdf(spec, **given))
     return bytes(vl_convert.vegalite_to_png(spec, scale=PIXELS, **given))
@@ -116,6 +120,18 @@ def _sized(spec: Mapping[str, Any], width: int) -> dict[str, Any]:
     if own.get("width") == "container":
         own["width"] = width
     return own
+
+
+def _renumbered(svg: str) -> str:
+    """Ids counted anew within the drawing: vega counts on from one drawing to the next."""
+    ids: dict[str, str] = {}
+
+    def own(found: re.Match[str]) -> str:
+        kind = found[1]
+        return ids.setdefault(found[0], f"{kind}{len(ids)}")
+
+    # in tags only: a text may say what it likes
+    return _TAG.sub(lambda tag: _ID.sub(own, tag[0]), svg)
 
 
 def bundle() -> str:
