@@ -59,7 +59,7 @@ _TEMPLATES = {"overview": "index.html.j2"}
 # ids that templates use themselves
 _TAKEN = (
     "main", "theme", "say", "tools", "board", "find", "tag", "base", "badge", "columns", "reset",
-    "shown", "scores", "live",
+    "shown", "scores", "metrics", "every", "live",
 )  # fmt: skip
 
 
