@@ -25,6 +25,7 @@ COMMANDS = {
     "view": ("harness.cli.view:view", "Show runs in the browser, also while one is running."),
     "baseline": ("harness.cli.baseline:baseline", "Keep the scores of a good run for gates."),
     "gate": ("harness.cli.gate:gate", "Hold a candidate against its baseline: pass or fail."),
+    "report": ("harness.cli.report:report", "Write a paper's tables and figures out of runs."),
     "judge": ("harness.cli.judge:judge", "Judge a finished run; calibrate and test judges."),
     "publish": ("harness.cli.publish:publish", "Write a static site out of runs."),
     "finetune": ("harness.cli.finetune:finetune", "Train a LoRA by a recipe."),

@@ -122,7 +122,7 @@ class Listing:
         for row in self.rows:
             remark = row.error or row.score.explanation or ""
             head = visible(_place(row)) + f"   {self.info.name} {_outcome(row)}"
-            texts = [row.sample.input, _target(row), _answer(row), remark]
+            texts = [row.sample.input, target_of(row), answer_of(row), remark]
             cells.append([head, *(shorten(text.strip(" "), room) for text in texts)])
             if self.prompts:
                 cells[-1] += [_prompt(row), _continuations(row)]
@@ -184,11 +184,12 @@ def _outcome(row: Answered) -> str:
     return row.score.status if row.score.value is None else number(row.score.value)
 
 
-def _target(row: Answered) -> str:
+def target_of(row: Answered) -> str:
+    """The reference, with the words of the choice that its letter stands for."""
     return _spelled(row.sample, row.sample.target.strip().upper()) or row.sample.target
 
 
-def _answer(row: Answered) -> str:
+def answer_of(row: Answered) -> str:
     """The text, or the choice that a scored choice stands for."""
     if row.text.strip(" "):
         return row.text

@@ -1,13 +1,18 @@
-"""The class of each sample, for gates that hold class by class."""
+"""The class of each sample, for gates that hold class by class, and what choices were confused."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 
 from harness.collect.suggest import known_or_near
 from harness.errors import SelectionError
+from harness.records import LETTERS
+from harness.results.answers import Answered
 from harness.results.manifest import CellRecord
 from harness.results.pairs import Side
+from harness.scorers.choice import Confusion, confusion
 
 NONE = "(none)"
 """The class of samples that have none."""
@@ -31,6 +36,25 @@ def classes_of(side: Side, cell: CellRecord, column: str) -> dict[str, str]:
         hint = known_or_near(column, {*known, "target", "cluster"})
         raise SelectionError(f"gate of {cell.task}: the data have no column '{column}'{hint}")
     return {name: _class(row.get(column)) for name, row in zip(names, rows, strict=True)}
+
+
+def confusion_of(rows: Sequence[Answered]) -> Confusion | None:
+    """What was answered in place of what, by scores of `choice`; None where the targets are no
+    letters of choices.
+
+    The same choices for every sample are classes; of others only the letters are common.
+    """
+    samples = [row.sample for row in rows]
+    if not all(re.fullmatch("[A-Z]", one.target.strip().upper()) for one in samples):
+        return None
+    if any(LETTERS.index(one.target.strip().upper()) >= len(one.choices) for one in samples):
+        return None
+    return confusion(samples, [row.score for row in rows], "text" if fixed(rows) else "letter")
+
+
+def fixed(rows: Sequence[Answered]) -> bool:
+    """Whether every sample has the same choices, in whatever order."""
+    return len({frozenset(row.sample.choices) for row in rows}) == 1
 
 
 def _class(value: object) -> str:

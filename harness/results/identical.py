@@ -1,4 +1,4 @@
-"""Whether a candidate gave the very answers of its baseline: then nothing needs to be estimated."""
+"""Whether a candidate is its baseline: then nothing needs to be estimated."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from harness.results.manifest import CellRecord
 from harness.results.pairs import CellPair, Metric, Side
 
-Texts = dict[tuple[str, int], str]
-"""(sample, epoch) -> hash of the text."""
+Texts = dict[tuple[str, int], tuple[str, int]]
+"""(sample, epoch) -> hash of the text, and its tokens."""
+MANY_TOKENS = 256
+"""In all answers together: two models that differ write so much alike by no chance."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,12 @@ class Comparable:
 
 def same_answers(found: Comparable, at: Sequence[int]) -> str:
     """Why nothing needs to be estimated on the samples ``at``, in words: their scores are equal,
-    and either the weights and all that was asked are, or every text that was written. "" if
-    something does.
+    and either the weights (or recorded answers) and all that was asked are, or every text of so
+    many tokens that no other model would have written them. "" if something does.
 
-    Equal scores alone say less: of another sample they might differ. Nor do equal fingerprints say
-    more than that where nobody has seen the weights, as behind a server.
+    Equal scores alone say less, and so do a few equal letters: on another sample they might differ.
+    If one answer in ten does, sixteen samples show none with a chance of 0.9^16, 19 %. Nor do equal
+    fingerprints say more where nobody has seen the weights, as behind a server.
     """
     import numpy as np
 
@@ -53,12 +56,13 @@ def same_answers(found: Comparable, at: Sequence[int]) -> str:
         return ""
     ids = set(a.ids)
     left, right = ({k: v for k, v in one.items() if k[0] in ids} for one in found.read())
-    if left == right and any(text != text_hash("") for text in left.values()):
+    if left == right and sum(tokens for _, tokens in left.values()) >= MANY_TOKENS:
         return "every answer is the baseline's own"
-    prints = [_weights(side) for side in found.sides]
-    if prints[0] and prints[0] == prints[1] and pair.a.task_hash == pair.b.task_hash:
-        return "the baseline's own weights, task and scores"
-    return ""
+    prints = [_known(side) for side in found.sides]
+    if prints[0] is None or prints[0] != prints[1] or pair.a.task_hash != pair.b.task_hash:
+        return ""
+    what = "weights" if prints[0][0] == "transformers" else "recorded answers"
+    return f"the baseline's own {what}, task and scores"
 
 
 def text_hash(text: str) -> str:
@@ -66,20 +70,22 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _weights(side: Side) -> str:
-    """The fingerprint of a model whose adapter reads the weights; "" of any other."""
-    found = [
-        one.fingerprint
-        for one in side.run.manifest.models
-        if one.model == side.model and one.adapter == "transformers"
-    ]
-    return found[0] if found else ""
+def _known(side: Side) -> tuple[str, str] | None:
+    """Adapter and fingerprint of a model whose adapter reads all that its answers depend on; None
+    of any other."""
+    for one in side.run.manifest.models:
+        if one.model == side.model and one.adapter in ("transformers", "replay"):
+            return (one.adapter, one.fingerprint) if one.fingerprint else None
+    return None
 
 
 def _texts(side: Side, cell: CellRecord) -> Texts:
     hashed = side.run.has_column("completions", "text_hash")
     column = "text_hash" if hashed else "text"
-    table = side.run.table("completions", ["sample", "epoch", column], {"cell": cell.cell})
-    samples, epochs, texts = (table.column(name).to_pylist() for name in (0, 1, 2))
+    names = ["sample", "epoch", column, "completion_tokens"]
+    table = side.run.table("completions", names, {"cell": cell.cell})
+    samples, epochs, texts, tokens = (table.column(name).to_pylist() for name in names)
     known = [text or "" if hashed else text_hash(text or "") for text in texts]
-    return {(s, e): text for s, e, text in zip(samples, epochs, known, strict=True)}
+    counts = [count or 0 if text else 0 for text, count in zip(texts, tokens, strict=True)]
+    found = zip(known, counts, strict=True)
+    return dict(zip(zip(samples, epochs, strict=True), found, strict=True))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.collect.suggest import did_you_mean, known_or_near
 from harness.errors import SelectionError
-from harness.records import LETTERS
 from harness.results.answers import Answered, Listing, answers, pick_worst, task_label
+from harness.results.classes import confusion_of
 from harness.results.judged import badge, judge_notes
 from harness.results.manifest import CellRecord
 from harness.results.render import (
@@ -30,7 +29,7 @@ from harness.results.run import MetricRow, ScorerInfo
 from harness.results.stats import Interval
 from harness.results.store import RunReader
 from harness.results.stored_judges import measured
-from harness.scorers.choice import ClassReport, Confusion, confusion, per_class
+from harness.scorers.choice import ClassReport, Confusion, per_class
 from harness.scorers.overlap import NO_WORD
 
 SHORTEST_NAME = 22
@@ -299,14 +298,9 @@ def _metric_record(row: MetricRow, infos: Infos) -> Record:
 
 def _classes(cell: CellRecord, rows: Sequence[Answered]) -> tuple[list[Table], list[Record]]:
     """Precision and recall by class, and what was answered in place of what."""
-    samples = [row.sample for row in rows]
-    if not all(re.fullmatch("[A-Z]", one.target.strip().upper()) for one in samples):
+    table = confusion_of(rows)
+    if table is None:
         return [], []
-    if any(LETTERS.index(one.target.strip().upper()) >= len(one.choices) for one in samples):
-        return [], []
-    # the same choices for every sample are classes; otherwise only the letters are common
-    fixed = len({frozenset(one.choices) for one in samples}) == 1
-    table = confusion(samples, [row.score for row in rows], "text" if fixed else "letter")
     reports = per_class(table)
     where = f"{task_label(cell.task, cell.variant)}: {cell.model}"
     tables = [_class_table(where, reports), _confusion_table(where, table)]

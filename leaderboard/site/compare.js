@@ -81,6 +81,7 @@
     return explore.paired(left, beside, pair.column.higher || pair.column.neutral, index.clusters);
   }
 
+  let large = null; // the second forest
   let turn = 0;
 
   /** Compute what the data lack, one after the other, and draw once more when all is there. */
@@ -142,7 +143,7 @@
     if (!one) return el("span", { class: "muted" }, "computing");
     if (one.error) return fault(one.error);
     if (one.refused) return el("span", { class: "delta mismatch" }, `not comparable: ${one.refused}`);
-    if (!one.stored) return el("span", {}, one.words, el("br", {}), el("span", { class: "muted small" }, COMPUTED));
+    if (!one.stored) return el("span", { class: "pair" }, one.words, el("br", {}), el("span", { class: "muted small" }, COMPUTED));
     const side = { better: "better", worse: "worse", more: "more", fewer: "fewer" }[one.kind];
     const words = [one.words, side && !one.words.includes(side) ? side : null].filter(Boolean).join(", ");
     return el("span", { class: `delta ${one.kind}` }, words);
@@ -174,7 +175,7 @@
   function drawResult(pairs) {
     if (!pairs.length) {
       fill(result, el("p", { class: "empty" }, "These models share no task here. Choose others, or all tasks."));
-      explore.redraw(forest, []);
+      hideForests();
       return;
     }
     const first = pairs[0];
@@ -196,58 +197,70 @@
   // in the order of the theme's colours, as harness/leaderboard/chart_verdicts.py has them
   const CLAIMS = ["better", "worse", "no difference shown", "too few to say", "better, content not shown", "more or fewer"];
   const CLAIM = { better: 0, worse: 1, none: 2, few: 3, more: 5, fewer: 5 };
-  const HERE = ["includes zero (computed here)", "excludes zero (computed here)"];
+  const HERE = "computed here, not corrected";
 
   function claim(one) {
-    if (!one.stored) return HERE[Number(one.excludes)];
+    if (!one.stored) return HERE;
     return CLAIMS[one.words.includes("only in form") ? 4 : CLAIM[one.kind] ?? 2];
   }
 
-  /** Claims in the places of their colours; what was computed here takes places that are free. */
+  /** Claims in the places of their colours; what was computed here takes one that is free, and
+   * never that of "better" or "worse". */
   function domainOf(kinds) {
     const domain = [...CLAIMS];
-    const free = [2, 3, 5, 4].filter((at) => !kinds.has(CLAIMS[at]));
-    for (const [kind, at] of [[HERE[0], 0], [HERE[1], free.length > 1 ? 2 : 0]]) {
-      if (!kinds.has(kind)) continue;
-      const place = free.length ? free.splice(Math.min(at, free.length - 1), 1)[0] : domain.length;
-      domain[place] = kind;
-    }
+    if (kinds.has(HERE)) domain[[3, 5, 4, 2].find((at) => !kinds.has(CLAIMS[at])) ?? CLAIMS.length] = HERE;
     return domain;
   }
 
-  function drawForest(pairs, single) {
+  const hideForests = () => document.querySelectorAll("figure.chart").forEach((figure) => explore.redraw(figure, []));
+
+  function forestValues(pairs, single, oneBase) {
     const used = new Map();
-    const values = [];
-    const oneBase = pairs.every((pair) => pair.a === pairs[0].a);
     const oneColumn = pairs.every((pair) => pair.column === pairs[0].column);
-    for (const pair of pairs) {
+    return pairs.flatMap((pair) => {
       const one = told(pair);
-      if (!one || one.error || one.refused) continue;
+      if (!one || one.error || one.refused) return [];
       const models = oneBase ? pair.b.name : `${pair.b.name} − ${pair.a.name}`;
       const metric = `${pair.column.task_label || pair.column.task}: ${pair.column.label || pair.column.metric}`;
       let label = single ? metric : oneColumn ? models : `${models}, ${metric}`;
       const times = (used.get(label) || 0) + 1;
       used.set(label, times);
       if (times > 1) label += ` (${times})`;
-      values.push({ label, difference: one.diff, low: one.low, high: one.high, verdict: one.words, kind: claim(one),
-        text: `${number(one.diff, { sign: true })} ${interval(one.low, one.high)}` });
-    }
+      return [{ label, difference: one.diff, low: one.low, high: one.high, verdict: one.words, kind: claim(one),
+        text: `${number(one.diff, { sign: true })} ${interval(one.low, one.high)}` }];
+    });
+  }
+
+  /** Differences of more than 1 are of other units (points, tokens): on one axis with shares they
+   * would press those flat. */
+  function drawForest(pairs, single) {
+    if (!forest) return;
+    const oneBase = pairs.every((pair) => pair.a === pairs[0].a);
+    const values = forestValues(pairs, single, oneBase);
+    const big = (v) => Math.max(Math.abs(v.difference), Math.abs(v.low ?? 0), Math.abs(v.high ?? 0)) > 1;
+    large ??= explore.copyOf(forest);
+    if (!large.isConnected) forest.after(large);
     const title = single ? `${pairs[0].b.name} minus ${pairs[0].a.name}` : oneBase ? `Models minus ${pairs[0].a.name}` : "Paired differences";
-    const words = `${values.length} paired differences with 95 % intervals; the table below has the numbers.`;
+    const small = values.filter((v) => !big(v));
+    drawOne(forest, small, title);
+    drawOne(large, values.filter(big), small.length ? `${title}: metrics of larger units` : title);
+  }
+
+  function drawOne(figure, values, title) {
     const kinds = new Set(values.map((value) => value.kind));
     const domain = domainOf(kinds);
-    const edit = (spec) => {
+    const wide = figure.parentElement.clientWidth;
+    const words = `${values.length} paired differences with 95 % intervals; the table below has the numbers.`;
+    explore.redraw(figure, values, { title, words, edit: (spec) => {
       explore.rekind(spec, domain, domain.filter((kind) => kinds.has(kind)));
       explore.retitle(spec, { x: "difference" });
-      const wide = forest.parentElement.clientWidth;
-      const room = wide > 700 ? 330 : 130; // px for names
-      for (const node of explore.objects(spec)) if (node.field === "label" && node.axis) node.axis.labelLimit = room;
-      if (wide < 520) { // on a phone the numbers stand in the table alone
-        spec.layer = spec.layer.filter((layer) => layer.mark.type !== "text");
-        for (const node of explore.objects(spec)) if (node.field === "kind" && node.legend) node.legend.columns = 1;
+      for (const node of explore.objects(spec)) {
+        if (node.field === "label" && node.axis) node.axis.labelLimit = wide > 700 ? 330 : 130; // px
+        if (node.field === "kind" && node.legend && wide < 520) node.legend.columns = 1;
       }
-    };
-    explore.redraw(forest, values, { title, words, edit });
+      // on a phone the numbers stand in the table alone
+      if (wide < 520) spec.layer = spec.layer.filter((layer) => layer.mark.type !== "text");
+    } });
   }
 
   // -------------------------------------------------------------- the samples behind a pair
@@ -406,7 +419,7 @@
       drawTools(models, []);
       fill(result, el("p", { class: "note" }, all.models.length < 2 ? "There is only one model on this site: nothing to compare."
         : "Choose at least two models."));
-      explore.redraw(forest, []);
+      hideForests();
       behind.hidden = true;
       return;
     }

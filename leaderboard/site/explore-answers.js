@@ -123,9 +123,9 @@
       return el("tr", { class: right ? "right" : null },
         el("th", { scope: "row" }, letter),
         el("td", {}, el("bdi", {}, choice), right ? el("strong", {}, " ✓ reference") : ""),
-        el("td", {}, names.join(", ") || "–"));
+        takers.size ? el("td", {}, names.join(", ") || "–") : null);
     });
-    const heads = ["letter", "choice", "taken by"].map((head) => el("th", { scope: "col" }, head));
+    const heads = ["letter", "choice", ...(takers.size ? ["taken by"] : [])].map((head) => el("th", { scope: "col" }, head));
     return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Choices" },
       el("table", { class: "data choices" }, el("caption", { class: "unseen" }, "Choices"),
         el("thead", {}, el("tr", {}, heads)), el("tbody", {}, lines)));
@@ -276,7 +276,7 @@
 
   // ------------------------------------------------------------------------------ sample
 
-  const LEFT_OUT = "The texts of this sample were left out when the site was published (--no-text or --max-samples): its scores are in the list.";
+  const LEFT_OUT = "The texts of this sample were left out when the site was published (--max-samples): its scores are in the list.";
 
   function askedView(asked, at, takers) {
     const pick = (name) => (asked[name] ? asked[name][at] : null);

@@ -156,18 +156,22 @@
       Object.assign(shown, { job, i });
       const view = await explore.sampleView({ models: job.models, i, metric: job.metric, against: job.against });
       if (mine !== turn) return;
+      const marked = shown.choice.contains(document.activeElement);
       shown.view.replaceWith(view);
       shown.view = view;
       const { cell } = job.models[0];
       const id = view.sampleId ?? (await explore.indexOf(cell)).ids[i];
       if (mine !== turn) return;
       fill(shown.heading, "Sample ", el("bdi", {}, id));
-      fill(shown.choice, job.marks.length > 1 ? el("span", { class: "muted small" }, "Mark what differs from") : null,
-        job.marks.length > 1 ? toggles("Mark what differs from", job.marks, job.against, (value) => change({ marks: value })) : null);
+      shown.choice.hidden = view.sampleId === undefined; // nothing to mark
+      const label = "Mark what differs from";
+      fill(shown.choice, el("span", { class: "muted small", "aria-hidden": "true" }, label),
+        toggles(label, job.marks, job.against, (marks) => change({ marks })));
+      if (marked) shown.choice.querySelector('[aria-pressed="true"]').focus();
       shown.byId.setAttribute("href", link({ i: null, sample: id }));
       fill(shown.where, `${job.title} · number ${count(i + 1)} of ${count(cell.n)}`, el("span", {}, ""), " · ", shown.byId);
       const inBar = shown.bar.contains(document.activeElement);
-      if (!inBar && !typing(document.activeElement)) {
+      if (!inBar && !marked && !typing(document.activeElement)) {
         shown.heading.focus({ preventScroll: true });
       }
       if (shown.node.getBoundingClientRect().top < 0 || fresh) shown.node.scrollIntoView({ block: "start" });

@@ -222,12 +222,16 @@
     }
   }
 
+  const drawn = new WeakMap(); // figure -> what redraw() drew last
+
   /** Draw a chart of the page with other values, title and description; `edit` may change its
-   * spec. Without values it is hidden. */
+   * spec. Without values it is hidden; what is drawn already is left alone. */
   function redraw(figure, values, { title = "", words = "", edit = () => {} } = {}) {
     if (!figure) return;
     figure.hidden = values.length === 0;
-    if (!values.length) return;
+    const now = JSON.stringify([values, title, words]);
+    if (!values.length || drawn.get(figure) === now) return;
+    drawn.set(figure, now);
     figure.querySelector(".plot").setAttribute("aria-label", `${title}. ${words}`);
     fill(figure.querySelector("figcaption"), el("h3", {}, title), el("p", {}, words));
     const source = figure.querySelector('script[type="application/json"]');
@@ -236,6 +240,13 @@
     edit(spec);
     source.textContent = JSON.stringify(spec);
     harness.chart(figure, values);
+  }
+
+  /** A chart of the same spec, for other values. */
+  function copyOf(figure, data = {}) {
+    const source = figure.querySelector('script[type="application/json"]').textContent;
+    return el("figure", { class: "chart", dataset: { later: "", ...data } }, el("figcaption", {}),
+      el("script", { type: "application/json" }, source), el("div", { class: "plot", role: "img" }));
   }
 
   // ------------------------------------------------------------------------ statistics
@@ -335,6 +346,6 @@
   harness.explore = {
     Absent, board, indexOf, scoresOf, askedOf, answersOf, shardOf, mapping, cellOf, modelOf, position,
     link, follow, fault, fill, chooser, typed, manyOf, toggles, table, pager, count, interval,
-    redraw, retitle, rekind, objects, tQuantile, paired, isYesNo,
+    redraw, copyOf, retitle, rekind, objects, tQuantile, paired, isYesNo,
   };
 })();

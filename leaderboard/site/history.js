@@ -74,7 +74,7 @@
     const kept = new Map([...charts.children].map((node) => [node.dataset.series, node]));
     fill(charts, now.series.map((series) => {
       const list = listOf(now, series).filter((p) => p.value !== null);
-      const figure = kept.get(series) ?? copyOf(template, series);
+      const figure = kept.get(series) ?? explore.copyOf(template, { series });
       const steps = overSteps(list);
       const values = list.map((p) => ({ label: p.model === series ? p.run : p.model, at: steps ? p.step : p.when, value: p.value,
         low: p.low, high: p.high, kind: p.outcome ?? "no gate", text: `${number(p.value)} ${interval(p.low, p.high)}` }));
@@ -93,12 +93,6 @@
       } });
       return figure;
     }));
-  }
-
-  function copyOf(figure, series) {
-    const source = figure.querySelector('script[type="application/json"]').textContent;
-    return el("figure", { class: "chart", dataset: { series, later: "" } }, el("figcaption", {}),
-      el("script", { type: "application/json" }, source), el("div", { class: "plot", role: "img" }));
   }
 
   function drawTable(now) {

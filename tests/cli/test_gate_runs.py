@@ -97,10 +97,13 @@ def test_the_first_bad_checkpoint_is_named_and_the_best_one_ships(
     rows = [line.split() for line in lines]
     curve = {row[0]: row for row in rows if row and row[0] in ("base", "2", "4", "10")}
     assert list(curve) == ["base", "2", "4", "10"], "by number, not as text"
-    assert [curve[step][-1] for step in ("2", "4", "10")] == ["best", "PASS", "fail"]
+    assert [curve[step][-1] for step in ("2", "4", "10")] == [
+        "best",
+        "INCONCLUSIVE",  # four tokens alike, sixteen times, are no proof of another checkpoint
+        "fail",
+    ]
     assert "first to fail: quick-checkpoint-10" in lines
     assert lines[-1].startswith("gate: PASS (best: quick-checkpoint-2, exact_match")
-    assert any("every answer is the baseline's own" in line for line in lines)
     assert any("FAIL" in line and "it is worse" in line for line in lines)
     suites = ElementTree.fromstring((project.root / "gate.xml").read_bytes())
     assert [suite.get("failures") for suite in suites] == ["1"]

@@ -123,7 +123,13 @@ def test_the_same_scores_by_other_answers_are_no_proof(store: Store, cell, make_
         cell("base", values={"m": same}, infos={"m": NUMBER}),
         cell("tuned", values={"m": same}, infos={"m": NUMBER}),
     )
-    assert "the baseline's own" in one(path, GateSpec(metric="m", max_drop=0.1)).reason
+    # ten answers of four tokens: that another model would give them is no wonder
+    assert one(path, GateSpec(metric="m", max_drop=0.1)).outcome == "INCONCLUSIVE"
+    sides = [cell(name, values={"m": same}, infos={"m": NUMBER}).build() for name in SIDES]
+    path = write_run(path.parent, make_run(*map(long_winded, sides), after=2))
+    assert (
+        "every answer is the baseline's own" in one(path, GateSpec(metric="m", max_drop=0)).reason
+    )
     other = cell("tuned", values={"m": same}, infos={"m": NUMBER}).build()
     rows = [
         replace(row, completion=replace(row.completion, text="another way to say it"))
@@ -136,6 +142,17 @@ def test_the_same_scores_by_other_answers_are_no_proof(store: Store, cell, make_
     assert found.outcome == "INCONCLUSIVE"
     assert found.n_needed == 29  # 0.95 = 1 - 0.05 ** (1 / 29) * ...: the rule of three
     assert one(path, GateSpec(metric="m", max_drop=0.5)).outcome == "PASS"
+
+
+SIDES = ("base", "tuned")
+
+
+def long_winded(built: CellResult) -> CellResult:
+    rows = [
+        replace(r, completion=replace(r.completion, completion_tokens=40))
+        for r in built.completions
+    ]
+    return replace(built, completions=rows)
 
 
 def test_the_same_weights_with_the_same_scores_are_proof(tmp_path: Path, cell, make_run) -> None:

@@ -1,0 +1,1 @@
+"""A paper's tables, figures and words, made of stored runs by `harness report`."""

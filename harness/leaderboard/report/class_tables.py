@@ -1,0 +1,226 @@
+"""Choice tasks whose choices are classes: what was recognised of each, and what was confused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.leaderboard.reference import ReferenceRow
+from harness.leaderboard.report.evidence import Chosen, Evidence, bare
+from harness.leaderboard.report.paper import (
+    DAGGER,
+    PaperCell,
+    PaperTable,
+    Row,
+    plain,
+    slug,
+    value_cell,
+)
+from harness.leaderboard.report.studies import CLASS_STUDIES, ClassStudy
+from harness.leaderboard.report.study_tables import as_reported
+from harness.results.answers import answers, task_label
+from harness.results.classes import confusion_of, fixed
+from harness.results.render import Record
+from harness.results.stats import wilson
+from harness.scorers.choice import Confusion
+
+SHORT_LABELS = 60
+SMALL = "Small classes say little: look at the intervals (Wilson, 95 %)."
+
+
+@dataclass(frozen=True)
+class Confused:
+    """What one model answered in place of what, on one task and variant."""
+
+    task: str
+    variant: str
+    model: str
+    table: Confusion
+
+    @property
+    def name(self) -> str:
+        """The model, with its variant if it has one."""
+        return task_label(self.model, self.variant)
+
+
+def confused(evidence: Evidence) -> list[Confused]:
+    """The confusion of every model on every choice task with the same choices for all samples, all
+    variants of a model together."""
+    order = {name: at for at, name in enumerate(evidence.models)}
+    found = []
+    for chosen in sorted(evidence.cells, key=lambda one: order[one.cell.model]):
+        table = _confusion(chosen)
+        if table is not None:
+            cell = chosen.cell
+            found.append(Confused(cell.task, cell.variant, cell.model, table))
+    return found
+
+
+def _confusion(chosen: Chosen) -> Confusion | None:
+    infos = [one for one in chosen.cell.scorers if bare(one.name) == "choice"]
+    if not infos:
+        return None
+    rows = answers(chosen.side.run, chosen.cell, infos[0])
+    return confusion_of(rows) if rows and fixed(rows) else None
+
+
+def class_tables(found: Sequence[Confused], reported: Sequence[ReferenceRow]) -> list[PaperTable]:
+    """For each task a table of classes, then a confusion matrix for each model."""
+    tables = []
+    for task in dict.fromkeys(one.task for one in found):
+        own = [one for one in found if one.task == task]
+        study = next((one for one in CLASS_STUDIES if one.task == task), None)
+        study = study or ClassStudy(
+            slug("classes", task), "", f"{task} by class, recognised in %", task
+        )
+        tables.append(_by_class(study, own, reported))
+        tables += [_matrix(one) for one in own]
+        tables += [_matrix(one) for one in map(_against_normal, own) if one is not None]
+    return tables
+
+
+# --------------------------------------------------------------------------- by class
+
+
+def _by_class(
+    study: ClassStudy, own: Sequence[Confused], reported: Sequence[ReferenceRow]
+) -> PaperTable:
+    theirs = [row for row in reported if row.table == study.name and row.label]
+    sides = list(dict.fromkeys((row.model, row.variant) for row in theirs))
+    labels = dict.fromkeys(label for one in own for label in one.table.labels)
+    rows = [_class_row(label, own, theirs, sides) for label in labels]
+    heads = [f"{task_label(*side)} {DAGGER}" for side in sides]
+    return PaperTable(
+        name=study.name,
+        caption=study.caption,
+        columns=("class", "n", *heads, *(one.name for one in own)),
+        align="l" + "r" * (1 + len(sides) + len(own)),
+        groups=[rows],
+        records=[*_reported_records(theirs), *(r for one in own for r in _class_records(one))],
+        notes=[SMALL, "An unreadable answer is a miss; failed samples stand in no row."],
+    )
+
+
+def _class_row(
+    label: str,
+    own: Sequence[Confused],
+    theirs: Sequence[ReferenceRow],
+    sides: Sequence[tuple[str, str]],
+) -> Row:
+    known = {(row.model, row.variant): row for row in theirs if row.label == label}
+    cells = [
+        PaperCell(as_reported(known[side].value), "reported") if side in known else PaperCell("-")
+        for side in sides
+    ]
+    for one in own:
+        value, low, high = recognised(one.table, label)
+        cells.append(value_cell(value, (low, high), times=100))
+    sizes = {_hits(one.table, label)[1] for one in own}
+    return (PaperCell(label), PaperCell("/".join(map(str, sorted(sizes)))), *cells)
+
+
+def _hits(table: Confusion, label: str) -> tuple[int, int]:
+    """How many of a class were recognised, of how many that have a score."""
+    if label not in table.labels:
+        return 0, 0
+    at = table.labels.index(label)
+    return table.counts[at][at], sum(table.counts[at])
+
+
+def recognised(table: Confusion, label: str) -> tuple[float | None, float | None, float | None]:
+    """The share of a class that was recognised, with its interval (Wilson); None where the class
+    has no sample."""
+    hit, n = _hits(table, label)
+    ends = wilson(hit, n) if n else None
+    if ends is None or ends.low is None or ends.high is None:
+        return None, None, None
+    return hit / n, ends.low, ends.high
+
+
+def _class_records(one: Confused) -> Iterator[Record]:
+    for label in one.table.labels:
+        value, low, high = (v if v is None else 100 * v for v in recognised(one.table, label))
+        yield {
+            "source": "measured here",
+            "task": one.task,
+            "variant": one.variant,
+            "model": one.model,
+            "class": label,
+            "n": _hits(one.table, label)[1],
+            "recognised_percent": value,
+            "low": low,
+            "high": high,
+            "note": "",
+        }
+
+
+def _reported_records(rows: Sequence[ReferenceRow]) -> Iterator[Record]:
+    for row in rows:
+        yield {
+            "source": "reported",
+            "task": row.task,
+            "variant": row.variant,
+            "model": row.model,
+            "class": row.label,
+            "n": row.n,
+            "recognised_percent": row.value,
+            "low": None,
+            "high": None,
+            "note": row.note,
+        }
+
+
+# --------------------------------------------------------------------------- confusion
+
+
+def _matrix(one: Confused) -> PaperTable:
+    """Targets down, answers across; columns are numbered when there are many classes."""
+    labels = one.table.labels
+    short = sum(map(len, labels)) <= SHORT_LABELS
+    heads = list(labels) if short else [str(at) for at in range(1, len(labels) + 1)]
+    firsts = list(labels) if short else [f"{at} {name}" for at, name in enumerate(labels, 1)]
+    rows = [
+        plain(first, *(str(count) if count else "." for count in counts))
+        for first, counts in zip(firsts, one.table.counts, strict=True)
+    ]
+    errors = one.table.n_error
+    return PaperTable(
+        name=slug("confusion", one.task, one.model, one.variant),
+        caption=f"{one.task}: what {one.name} answered (across) in place of what (down)",
+        series=f"{one.task}: what was answered in place of what",
+        part=one.name,
+        columns=("target", *heads, "unreadable"),
+        align="l" + "r" * (len(labels) + 1),
+        groups=[rows],
+        records=list(_pairs(one)),
+        notes=[f"{errors} samples failed and stand in no cell."] if errors else [],
+    )
+
+
+def _pairs(one: Confused) -> Iterator[Record]:
+    answers_ = (*one.table.labels, "(unreadable)")
+    for label, counts in zip(one.table.labels, one.table.counts, strict=True):
+        for answer, count in zip(answers_, counts, strict=True):
+            yield {
+                "task": one.task,
+                "variant": one.variant,
+                "model": one.model,
+                "target": label,
+                "answer": answer,
+                "count": count,
+            }
+
+
+def _against_normal(one: Confused) -> Confused | None:
+    """The same with all classes but "Normal" as one; None where there is no such class."""
+    labels = one.table.labels
+    normal = [at for at, label in enumerate(labels) if label.casefold().startswith("normal")]
+    if len(normal) != 1 or len(labels) < 3:
+        return None
+    of = [int(at == normal[0]) for at in range(len(labels))]
+    counts = [[0, 0, 0], [0, 0, 0]]
+    for row, given in enumerate(one.table.counts):
+        for column, count in enumerate(given):
+            counts[of[row]][of[column] if column < len(labels) else 2] += count
+    table = Confusion(("anomaly", "normal"), tuple(map(tuple, counts)), one.table.n_error)
+    return Confused(f"{one.task} anomaly", one.variant, one.model, table)
