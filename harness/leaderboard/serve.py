@@ -132,11 +132,11 @@ def find_file(site: Path, path: str) -> Path | None:
     return file if inside and all(map(_plain, file.relative_to(top).parts)) else None
 
 
-def script(name: str, value: object) -> str:
+def _script(name: str, value: object) -> bytes:
     """A classic script that hands a value to the page; it holds no `<` and only ASCII, so that it
     is one statement wherever it stands."""
-    text = f"{json.dumps(name)}, {json.dumps(value, allow_nan=False)}".replace("<", "\\u003c")
-    return f"harness.put({text});\n"
+    texts = [json.dumps(one, separators=(",", ":"), allow_nan=False) for one in (name, value)]
+    return f"harness.put({','.join(texts)});\n".replace("<", "\\u003c").encode("ascii")
 
 
 def _plain(name: str) -> bool:
@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path = urlsplit(self.path).path
         if path == LIVE:
-            self._send(HTTPStatus.OK, SCRIPT, script("live", self.server.live()).encode("ascii"))
+            self._send(HTTPStatus.OK, SCRIPT, _script("live", self.server.live()))
             return
         file = find_file(self.server.site, path)
         try:
