@@ -130,7 +130,7 @@ class Tab:
         listen("console", lambda m: m.type in ("error", "warning") and self._note(m.type, m.text))
         listen("pageerror", lambda error: self._note("exception", error))
         listen("request", self._requested)
-        listen("requestfailed", lambda r: self._note("failed", f"{r.url} {r.failure}"))
+        listen("requestfailed", self._failed)
         listen("response", lambda r: r.status >= 400 and self._note("response", r.url))
         listen("popup", lambda other: self._note("window", other.url))
         listen("dialog", self._dialog)
@@ -142,6 +142,10 @@ class Tab:
         self.asked.append(request.url)
         if not request.url.startswith((f"{self.base}/", "data:image/")):
             self._note("request", request.url)
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # of a page that was left meanwhile
+            self._note("failed", f"{request.url} {request.failure}")
 
     def _dialog(self, dialog: Any) -> None:
         self._note("dialog", dialog.message)
@@ -163,7 +167,10 @@ class Tab:
 
     def texts(self, selector: str) -> list[str]:
         """What can be read of all that are shown."""
-        script = "s => [...document.querySelectorAll(s)].filter(e => e.checkVisibility()).map(e => e.innerText.trim())"
+        script = (
+            "(s) => [...document.querySelectorAll(s)].filter((e) => e.checkVisibility())"
+            ".map((e) => e.innerText.trim())"
+        )
         found: list[str] = self.page.evaluate(script, selector)
         return found
 
