@@ -36,7 +36,8 @@ class PublishOptions:
     fresh: bool = False
     """Write everything anew, whatever is there."""
     lenient: bool = False
-    """Leave out runs that are damaged, in place of ending with the first."""
+    """Leave out runs that are damaged, in place of ending with the first; no run at all makes the
+    site of none."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def publish(runs: Sequence[RunReader], to: Path, options: PublishOptions) -> Pub
     Raises StoreError for no runs, for a damaged one, for a folder that holds something else, and
     for a disk that refuses; the old site stays as it is until the pages are written.
     """
-    if not runs:
+    if not runs and not options.lenient:
         raise StoreError("no runs to publish: 'harness run' makes one")
     site = SiteFolder.open(to)
     stamp = site_stamp(runs, options)
@@ -120,8 +121,6 @@ def _sound(
             if not lenient:
                 raise
             trouble.append(str(error))
-    if not sound:
-        raise StoreError(f"no run can be published: {trouble[0]}")
     return sound, trouble
 
 
