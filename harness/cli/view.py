@@ -69,7 +69,7 @@ def build_site(runs: Sequence[Path], to: Path) -> None:
     from harness.leaderboard.publish import PublishOptions, publish, readable_project
     from harness.results.store import read_run
 
-    options = PublishOptions(project=readable_project(), lenient=True)
+    options = PublishOptions(project=readable_project(), live=True, lenient=True)
     for why in publish([read_run(path) for path in runs], to, options).left_out:
         _say(f"note: left out: {why}")
 

@@ -35,6 +35,8 @@ class PublishOptions:
     project: Project | None = None
     fresh: bool = False
     """Write everything anew, whatever is there."""
+    live: bool = False
+    """With the page of what is running, which only `harness view` can fill."""
     lenient: bool = False
     """Leave out runs that are damaged, in place of ending with the first; no run at all makes the
     site of none."""
@@ -144,7 +146,7 @@ def site_stamp(runs: Sequence[RunReader], options: PublishOptions) -> str:
     """A hash of everything that determines the site: runs, options, templates, and the files of the
     project that the pages show."""
     digest = hashlib.sha256()
-    words = [FORMAT, harness.__version__, options.title, options.max_samples]
+    words = [FORMAT, harness.__version__, options.title, options.max_samples, options.live]
     digest.update(json.dumps([*words, options.texts.words], default=str).encode())
     for run in sorted(runs, key=lambda one: one.path.as_posix()):
         digest.update(_digest(run.path / FILE_NAME))

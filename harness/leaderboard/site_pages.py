@@ -23,7 +23,7 @@ from harness.leaderboard.model_page import model_view
 from harness.leaderboard.names import slug
 from harness.leaderboard.overview_page import overview
 from harness.leaderboard.page_parts import Sources
-from harness.leaderboard.pages import assets, render_pages
+from harness.leaderboard.pages import assets, render_live, render_pages
 from harness.leaderboard.rulings import find_rulings
 from harness.leaderboard.samples import SHARD
 from harness.leaderboard.scripts import script
@@ -46,8 +46,9 @@ def site_pages(
     examples = find_examples(board, options.texts)
     trade = trade_view(standings, sources)
     past = history_view(standings, sources.rulings)
+    nav = _nav(board, options)
     pages = render_pages(
-        _nav(board, options),
+        nav,
         overview(standings),
         [task_view(task, standings, sources, examples) for task in board.tasks],
         [model_view(model, standings, sources) for model in board.models],
@@ -55,6 +56,8 @@ def site_pages(
         past,
     )
     yield from pages.items()
+    if options.live:
+        yield "live.html", render_live(nav)
     yield from assets().items()
     yield "assets/vega.js", bundle().encode()
     yield "assets/themes.js", script("themes", {m: theme(m) for m in ("light", "dark")})
