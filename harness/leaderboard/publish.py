@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -150,25 +150,28 @@ def site_stamp(runs: Sequence[RunReader], options: PublishOptions) -> str:
     digest.update(json.dumps([*words, options.texts.words], default=str).encode())
     for run in sorted(runs, key=lambda one: one.path.as_posix()):
         digest.update(_digest(run.path / FILE_NAME))
-    for file in _inputs(options.project):
-        digest.update(file.as_posix().encode() + _digest(file))
+    folders: dict[Path, tuple[str, ...]] = {library_root(): OURS}
+    folders[Path(harness.__file__).parent] = ("leaderboard/**/*.py",)
+    if options.project is not None:
+        folders[options.project.root] = folders.get(options.project.root, ()) + THEIRS
+    for root, patterns in folders.items():
+        for file in sorted({one for pattern in patterns for one in root.glob(pattern)}):
+            if file.is_file():
+                digest.update(file.relative_to(root).as_posix().encode() + _digest(file))
     return digest.hexdigest()
 
 
-def _inputs(project: Project | None) -> Iterator[Path]:
-    """Files beside the runs that pages are made of."""
-    root = library_root()
-    yield from sorted(one for one in (root / "leaderboard" / "site").rglob("*") if one.is_file())
-    package = Path(harness.__file__).parent
-    yield from sorted((package / "leaderboard").rglob("*.py"))
-    if project is None:
-        return
-    own = project.root
-    for pattern in ("tasks/**/README.md", "tasks/**/*.task.yaml", "runs/finetune/*/curve.parquet"):
-        yield from sorted(own.glob(pattern))
-    for pattern in (f"{BASELINES}/*/{FILE_NAME}", "runs/finetune/*/recipe.json", "adapters/*.yaml"):
-        yield from sorted(own.glob(pattern))
-    yield from sorted(one for one in own.glob("judges/calibration/**/*") if one.is_file())
+OURS = ("leaderboard/site/*",)
+THEIRS = (
+    "tasks/**/README.md",
+    "tasks/**/*.task.yaml",
+    "adapters/*.yaml",
+    "judges/calibration/**/*",
+    "runs/finetune/*/curve.parquet",
+    "runs/finetune/*/recipe.json",
+    f"{BASELINES}/*/{FILE_NAME}",
+)
+"""Files beside the runs that pages are made of: templates, and a project's own."""
 
 
 def _digest(file: Path) -> bytes:
