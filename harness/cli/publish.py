@@ -51,11 +51,11 @@ def find_runs(words: tuple[str, ...], runs: Path | None) -> list[RunReader]:
     from harness.collect.library import project_root
     from harness.errors import StoreError
     from harness.results.pairs import find_one
-    from harness.results.store import read_run, whole_runs
+    from harness.results.store import read_run, runs_among, whole_runs
 
     root = runs or project_root(Path.cwd()) / "runs"
     if words:
-        return [find_one(root, word)[0] for word in words]
+        return [find_one(root, word)[0] for word in runs_among(words)]
     found = []
     for path in whole_runs(root):
         try:

@@ -41,14 +41,14 @@ def view(
     from harness.collect.library import project_root
     from harness.leaderboard.serve import SiteServer
     from harness.leaderboard.watch import Watch
-    from harness.results.store import find_run
+    from harness.results.store import find_run, runs_among
 
     root = project_root(Path.cwd())
     folder = root / "runs" if runs is None else runs
     site = root / ".harness" / "site" if to is None else to
     if runs is not None and not folder.is_dir():
         raise HarnessError(f"no folder {folder}; 'harness run' makes one")
-    named = list(dict.fromkeys(find_run(folder, name).path for name in names))
+    named = list(dict.fromkeys(find_run(folder, name).path for name in runs_among(names)))
     watch = Watch(folder, named, lambda paths: build_site(paths, site), _say)
     with SiteServer(site, watch.live, port or 0) as server:
         threading.Thread(
