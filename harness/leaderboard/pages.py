@@ -86,7 +86,13 @@ def render_pages(
 ) -> dict[str, bytes]:
     """All pages by their path in the site. The same views make the same bytes."""
     scales = _scales([overview, *tasks])
-    shared = {"overview": overview, "trade": trade, "history": history, "forest": _forest()}
+    shared = {
+        "tables": overview.differences,
+        "overview": overview,
+        "trade": trade,
+        "history": history,
+        "forest": _forest(),
+    }
     pages = {
         path: _page(nav, name, scales, shared | {"tasks": tasks, "models": models})
         for name, path, _ in PAGES
