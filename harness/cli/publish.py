@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "inputs and references stay.",
 )
 @click.option("--redact", multiple=True, metavar="REGEX",
-              help="Replace what matches in all texts, but not in names and ids; repeatable.")  # fmt: skip
+              help="Replace what matches in texts (not in names, ids); repeatable.")  # fmt: skip
 @click.option("--prompts", is_flag=True, help="With each answer, the prompt that was read.")
 @click.option("--fresh", is_flag=True, help="Write all anew, also what has not changed.")
 @click.option("--check", is_flag=True,

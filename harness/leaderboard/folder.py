@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ OURS = ("assets", "data", "media")
 """Folders of a site in which everything is ours; beside them, only the pages are."""
 TEMPORARY = ".tmp-"
 FORMAT = 1
+PAGE = re.compile(r"[a-z0-9][a-z0-9._-]*\.html")
 
 
 @dataclass
@@ -80,9 +82,8 @@ class SiteFolder:
         with one_line(f"cannot write the site to {shown(self.root)}"):
             if not (self.root / STATE).exists():  # killed from here on, it is a site that is begun
                 self._put(self.root / STATE, _state("", {}, {}))
-                self.written = 0
             for path, body in files:
-                self._put(self.root / path, body)
+                self.written += self._put(self.root / path, body)
                 sizes[path] = len(body)
         self.groups[name] = {"stamp": stamp, "files": sizes}
 
@@ -90,7 +91,7 @@ class SiteFolder:
         """Say that this is the site now, and remove what is no part of it."""
         body = _state(stamp, summary, self.groups)
         with one_line(f"cannot write the site to {shown(self.root)}"):
-            self.written -= self._put(self.root / STATE, body)  # it is no file of the site
+            self._put(self.root / STATE, body)
             self._sweep({path for group in self.groups.values() for path in group["files"]})
 
     @property
@@ -120,7 +121,6 @@ class SiteFolder:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        self.written += 1
         return True
 
     def _sweep(self, wanted: set[str]) -> None:
@@ -172,6 +172,6 @@ def _is_whole(groups: object) -> bool:
 def _pages(root: Path, known: Mapping[str, Any]) -> frozenset[str]:
     """Files of a site beside its folders; where it cannot say, those with names of ours."""
     groups = known.get("groups", {}).values()
-    told = [path for group in groups for path in group["files"] if Path(path).name == path]
+    told = [path for group in groups for path in group["files"] if PAGE.fullmatch(path)]
     found = [path.name for name in ("task", "model") for path in root.glob(f"{name}-*.html")]
     return frozenset(told or found)

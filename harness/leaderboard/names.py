@@ -4,6 +4,7 @@ short, different from each other, and always the same."""
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 
 LENGTH = 60
@@ -30,4 +31,4 @@ def short_hash(text: str, digits: int = 12) -> str:
 
 def column_id(task: str, variant: str, metric: str) -> str:
     """The id of a column, as it stands in permalinks."""
-    return slug("/".join(filter(None, (task, variant, metric))))
+    return slug(json.dumps([task, variant, metric]))

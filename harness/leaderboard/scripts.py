@@ -21,4 +21,5 @@ def finite(value: float | None, digits: int = 6) -> float | None:
     """A number of so many significant digits; None for none and for what is not finite."""
     if value is None or not math.isfinite(value):
         return None
-    return float(f"{value:.{digits}g}")
+    found = float(f"{value:.{digits}g}")
+    return found if math.isfinite(found) else value
