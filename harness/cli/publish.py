@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 @click.option("--title", default="Leaderboard", show_default=True, help="What the site is called.")
 @click.option("--max-samples", type=click.IntRange(min=0), metavar="N",
               help="Texts of N samples a task; failures and disagreements always.")  # fmt: skip
-@click.option("--no-text", is_flag=True, help="Leave out answers and judges' replies.")
+@click.option(
+    "--no-text",
+    is_flag=True,
+    help="Leave out answers, judges' replies, prompts, and errors, which may quote them; "
+    "inputs and references stay.",
+)
 @click.option("--redact", multiple=True, metavar="REGEX",
-              help="Replace what matches in all texts; may be repeated.")  # fmt: skip
+              help="Replace what matches in texts (not in names, ids); repeatable.")  # fmt: skip
 @click.option("--prompts", is_flag=True, help="With each answer, the prompt that was read.")
 @click.option("--fresh", is_flag=True, help="Write all anew, also what has not changed.")
 @click.option("--check", is_flag=True,
@@ -39,7 +44,7 @@ def publish(words: tuple[str, ...], runs: Path | None, to: Path, **options: obje
     not be published: dead links, double ids, files too large for a host, keys, paths of this
     machine. Exit code 1 if there is any.
     """
-    if options["check"] and not words and (to / "published.json").is_file():
+    if options["check"] and not words:
         return _check(to)
     done = _publish(words, runs, to, options)
     click.echo(_told(done))

@@ -11,9 +11,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import harness
 from harness.collect.library import BASELINES, Project, library_root
@@ -22,6 +23,22 @@ from harness.leaderboard.folder import FORMAT, SiteFolder
 from harness.leaderboard.texts import Texts
 from harness.results.manifest import FILE_NAME
 from harness.results.store import RunReader
+
+if TYPE_CHECKING:
+    from harness.leaderboard.gather import Board
+
+
+SHOWN = (
+    "tasks/**/README.md",
+    "tasks/**/*.task.yaml",
+    "adapters/**/*.model.yaml",
+    "finetune/**/*.recipe.yaml",
+    "runs/finetune/*/curve.parquet",
+    "runs/finetune/*/recipe.json",
+    "judges/calibration/**/*",
+    f"{BASELINES}/*/{FILE_NAME}",
+)
+"""Files of a project, beside its runs, that pages are made of."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +85,7 @@ def publish(runs: Sequence[RunReader], to: Path, options: PublishOptions) -> Pub
     """
     if not runs and not options.lenient:
         raise StoreError("no runs to publish: 'harness run' makes one")
+    runs = list({run.run_id: run for run in runs}.values())
     site = SiteFolder.open(to)
     stamp = site_stamp(runs, options)
     if not options.fresh and site.is_current(stamp):
@@ -78,21 +96,21 @@ def publish(runs: Sequence[RunReader], to: Path, options: PublishOptions) -> Pub
 def _write(
     runs: Sequence[RunReader], site: SiteFolder, stamp: str, options: PublishOptions
 ) -> Published:
-    from harness.leaderboard.data_files import DataFiles
-    from harness.leaderboard.gather import gather
-    from harness.leaderboard.media import Pictures, media_roots
-    from harness.leaderboard.site_pages import site_pages
-
     if options.fresh:
-        site.known = {}
-    sound, left_out = _sound(runs, site, options.lenient)
-    board = gather(sound)
-    roots = media_roots(board, options.project)
-    home = local_folders(options.project)
-    data = DataFiles(board, site, options.texts, options.max_samples, home, Pictures(roots))
-    data.write()
+        site.forget()
+    published = site.known.get("groups", {})
+    sound, left_out = _sound(runs, options.lenient, published)
+    try:
+        board, changed = _fill(sound, site, options)
+    except StoreError:
+        # a run that was whole when it was published may be so no more: who is to blame?
+        whole, left_out = _sound(runs, options.lenient, ())
+        if len(whole) == len(sound):
+            raise
+        board, changed = _fill(whole, site, options)
+    if left_out:
+        stamp = ""  # who mends a run need not change its manifest
     summary = {"runs": len(board.runs), "models": len(board.models), "tasks": len(board.tasks)}
-    site.write("pages", "", site_pages(board, options, home))
     site.finish(stamp, summary)
     sizes = site.files
     return Published(
@@ -103,20 +121,39 @@ def _write(
         files=len(sizes),
         bytes=sum(sizes.values()),
         written=site.written,
-        changed_runs=tuple(data.changed),
+        changed_runs=changed,
         left_out=tuple(left_out),
     )
 
 
+def _fill(
+    runs: Sequence[RunReader], site: SiteFolder, options: PublishOptions
+) -> tuple[Board, tuple[str, ...]]:
+    """Write all that runs make up; the board, and the runs whose data were written."""
+    from harness.leaderboard.data_files import DataFiles
+    from harness.leaderboard.gather import gather
+    from harness.leaderboard.media import Pictures, media_roots
+    from harness.leaderboard.site_pages import site_pages
+
+    site.groups.clear()
+    board = gather(runs)
+    roots = media_roots(board, options.project)
+    home = local_folders(options.project)
+    data = DataFiles(board, site, options.texts, options.max_samples, home, Pictures(roots))
+    data.write()
+    site.write("pages", "", site_pages(board, options, home, data.shown))
+    return board, tuple(data.changed)
+
+
 def _sound(
-    runs: Sequence[RunReader], site: SiteFolder, lenient: bool
+    runs: Sequence[RunReader], lenient: bool, published: Collection[str]
 ) -> tuple[list[RunReader], list[str]]:
-    """The runs whose files are those that were written, and why the others are left out. Of runs
-    that are part of the site already, only the manifest is read again."""
+    """The runs whose files are those that were written, and why the others are left out. Runs that
+    are ``published`` already are not read again."""
     sound, trouble = [], []
     for run in runs:
         try:
-            if f"runs/{run.run_id}" not in site.known.get("groups", {}):
+            if f"runs/{run.run_id}" not in published:
                 run.verify()
             sound.append(run)
         except StoreError as error:
@@ -150,28 +187,15 @@ def site_stamp(runs: Sequence[RunReader], options: PublishOptions) -> str:
     digest.update(json.dumps([*words, options.texts.words], default=str).encode())
     for run in sorted(runs, key=lambda one: one.path.as_posix()):
         digest.update(_digest(run.path / FILE_NAME))
-    folders: dict[Path, tuple[str, ...]] = {library_root(): OURS}
+    folders: dict[Path, tuple[str, ...]] = {library_root(): ("leaderboard/site/*",)}
     folders[Path(harness.__file__).parent] = ("leaderboard/**/*.py",)
     if options.project is not None:
-        folders[options.project.root] = folders.get(options.project.root, ()) + THEIRS
+        folders[options.project.root] = folders.get(options.project.root, ()) + SHOWN
     for root, patterns in folders.items():
         for file in sorted({one for pattern in patterns for one in root.glob(pattern)}):
             if file.is_file():
                 digest.update(file.relative_to(root).as_posix().encode() + _digest(file))
     return digest.hexdigest()
-
-
-OURS = ("leaderboard/site/*",)
-THEIRS = (
-    "tasks/**/README.md",
-    "tasks/**/*.task.yaml",
-    "adapters/*.yaml",
-    "judges/calibration/**/*",
-    "runs/finetune/*/curve.parquet",
-    "runs/finetune/*/recipe.json",
-    f"{BASELINES}/*/{FILE_NAME}",
-)
-"""Files beside the runs that pages are made of: templates, and a project's own."""
 
 
 def _digest(file: Path) -> bytes:

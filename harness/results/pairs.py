@@ -48,6 +48,8 @@ class CompareOptions:
     intersect: bool = False
     criteria: bool = False
     collect_reasons: bool = False
+    variant: str | None = None
+    """One variant of the tasks alone; all if None."""
     opponents: bool = False
     """Also what judges of pairs said of each model beside its own base: nothing to subtract."""
 
@@ -229,7 +231,9 @@ def common_cells(sides: Sequence[Side], options: CompareOptions) -> list[tuple[C
     common = [
         key
         for key in cells[0]
-        if all(key in of_side for of_side in cells) and wanted(key[0], options.tasks)
+        if all(key in of_side for of_side in cells)
+        and wanted(key[0], options.tasks)
+        and options.variant in (None, key[1])
     ]
     if not common:
         has = (f"{one.name} has {_names(own)}" for one, own in zip(sides, cells, strict=True))
