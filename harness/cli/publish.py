@@ -55,8 +55,8 @@ def find_runs(words: tuple[str, ...], runs: Path | None) -> list[RunReader]:
     """The runs that words mean, or all whole ones; raises StoreError if there is none."""
     from harness.collect.library import project_root
     from harness.errors import StoreError
-    from harness.results.pairs import find_one
-    from harness.results.store import read_run, runs_among, whole_runs
+    from harness.results.pairs import find_one, runs_among
+    from harness.results.store import read_run, whole_runs
 
     root = runs or project_root(Path.cwd()) / "runs"
     if words:

@@ -46,7 +46,7 @@ def report(
     from harness.errors import shown
     from harness.leaderboard.report.build import ReportOptions, make_report
     from harness.leaderboard.report.folder import check_target, write_folder
-    from harness.results.store import runs_among
+    from harness.results.pairs import runs_among
 
     check_target(target)
     root = runs or project_root(Path.cwd()) / "runs"

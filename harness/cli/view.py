@@ -41,7 +41,8 @@ def view(
     from harness.collect.library import project_root
     from harness.leaderboard.serve import SiteServer
     from harness.leaderboard.watch import Watch
-    from harness.results.store import find_run, runs_among
+    from harness.results.pairs import runs_among
+    from harness.results.store import find_run
 
     root = project_root(Path.cwd())
     folder = root / "runs" if runs is None else runs

@@ -297,21 +297,6 @@ def passed_over(root: Path) -> list[str]:
     return sorted((n for n in names if n[:15] >= latest and n not in known), reverse=True)
 
 
-def runs_among(words: Sequence[str]) -> list[str]:
-    """The words without folders that hold no run, not even half of one: a shell that writes out
-    ``runs/*`` names the folder of trainings, too. All of them, if nothing else is left."""
-    kept = [word for word in words if not _is_other_folder(Path(word))]
-    return kept or list(words)
-
-
-def _is_other_folder(path: Path) -> bool:
-    try:
-        known = (path / manifests.FILE_NAME).exists() or RUN_ID.search(path.name)
-        return path.is_dir() and not known
-    except (OSError, ValueError):
-        return False
-
-
 def find_run(root: Path, text: str) -> RunReader:
     """The run a user means: a path, a run id, its unique beginning, 'latest', or a model's name.
 
