@@ -1,191 +1,233 @@
-"""The site that tests look at in a browser: runs of a small project, and `harness publish`.
+"""Runs for a site, made by hand, and readers of what a site is made of.
 
-Tasks: `sums` (free text with a judge and a gate; failures, an empty answer), `clips` (pictures,
-variants fps=1 and fps=6, two epochs) and `colours` (multiple choice). The last two are written by
-hand, since recorded text has no likelihood and nobody sees the pictures. Models: `base`, and with
-it as baseline `tuned` and `other`; `sums` is run twice, which makes a history.
+from siteruns import Cell, store, put, tree
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import chdir, redirect_stderr, redirect_stdout
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from io import StringIO
+from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from reportruns import START, Cell
+from harness.leaderboard.publish import Published, PublishOptions, publish
+from harness.records import Completion, FinishReason, Sample, Score, Verdict
+from harness.results.run import (
+    CellResult,
+    CompletionRow,
+    ModelInfo,
+    Run,
+    ScorerInfo,
+    SpecText,
+    StageRow,
+    VerdictRow,
+)
+from harness.results.store import RunReader, read_run, write_run
 
-from harness.records import Completion, Sample, Score
-from harness.results.run import CellResult, CompletionRow, ModelInfo, Run, ScorerInfo, StageRow
-from harness.results.store import write_run
-
-if TYPE_CHECKING:
-    from conftest import UserProject
-
-TITLE = "Small models"
-MODELS = ("base", "tuned", "other")
-COUNT = 60
-SUMS = """\
-task: sums
-version: 1
-description: Adds two numbers and says why.
-tags: [text, arithmetic]
-data: {path: data/sums.jsonl, fields: {input: question, target: answer, cluster: group}}
-prompt: {template: "Question: {{ input }}"}
-generate: {max_new_tokens: 8}
-score: [exact_match, rouge_l, {judge: strict}]
-gate: [{metric: exact_match, max_drop: 0.1}]
-"""
-CLIPS = """\
-task: clips
-version: 2
-description: Says what is seen.
-tags: [video]
-data: {path: data/clips.jsonl, fields: {input: question, target: answer, media: images}}
-prompt: {template: "{{ input }}"}
-score: [exact_match]
-"""
-JUDGE = """\
-judge: strict
-version: 1
-model: referee
-template: strict.j2
-criteria:
-  - {name: accuracy, max: 40}
-  - {name: reasons, max: 60}
-"""
-TEMPLATE = "Question: {{ question }}\nReference: {{ reference }}\nAnswer: {{ answer }}\n"
-REASONING = "The sum is right; the reason is thin."
-CHOICES = ("red", "green", "blue", "violet")
+START = datetime(2026, 11, 20, 16, 15, 2, tzinfo=UTC)
+YES_NO = ScorerInfo("exact_match", kind="proportion", low=0.0, high=1.0)
+JUDGED = ScorerInfo(
+    "strict[nli]", kind="number", low=0.0, high=1.0, judge="strict", judged_by="nli", template="t"
+)
+Value = float | None | Score
 
 
-def right(n: int) -> str:
-    """The answer to the sample s<n> of `sums`."""
-    return str(2 * n + 1)
+@dataclass
+class Cell:
+    """What a test cares about; a value of None is a sample that failed. With several ``epochs``
+    each sample has that many values, one after the other."""
+
+    model: str = "base"
+    task: str = "sums"
+    values: Mapping[str, Sequence[Value]] = field(default_factory=lambda: {"exact_match": [1, 0]})
+    variant: str = ""
+    infos: Mapping[str, ScorerInfo] = field(default_factory=dict)
+    version: int = 1
+    epochs: int = 1
+    samples: Sequence[Sample] = ()
+    texts: Sequence[str] = ()
+    prompts: Sequence[str] = ()
+    errors: Mapping[int, str] = field(default_factory=dict)
+    finish: FinishReason = "stop"
+    verdicts: Sequence[Sequence[Verdict]] = ()
+    """Of each completion."""
+
+    @property
+    def id(self) -> str:
+        inside = ",".join(filter(None, [self.model, self.variant]))
+        return f"tasks/{self.task}.task.yaml::{self.task}[{inside}]"
+
+    def build(self) -> CellResult:
+        first = next(iter(self.values.values()))
+        samples = self.samples or questions(len(first) // self.epochs)
+        places = [(at // self.epochs, at % self.epochs) for at in range(len(first))]
+        done = [
+            CompletionRow(
+                samples[i].id,
+                epoch,
+                self._completion(at, value),
+                prompt=self.prompts[at] if self.prompts else f"Q: {samples[i].input} A:",
+            )
+            for (at, value), (i, epoch) in zip(enumerate(first), places, strict=True)
+        ]
+        said = [
+            VerdictRow(samples[i].id, epoch, 1, "t", verdict)
+            for (i, epoch), all_of_it in zip(places, self.verdicts, strict=False)
+            for verdict in all_of_it
+        ]
+        return CellResult(
+            cell_id=self.id,
+            cell_hash=f"hash {self.id}",
+            task=self.task,
+            task_hash="task-hash",
+            task_version=self.version,
+            model=self.model,
+            variant=self.variant,
+            samples=samples,
+            completions=done,
+            scores={name: [_score(one) for one in of] for name, of in self.values.items()},
+            scorers=[
+                self.infos.get(name, YES_NO if name == YES_NO.name else ScorerInfo(name))
+                for name in self.values
+            ],
+            verdicts=said,
+        )
+
+    def _completion(self, at: int, value: Value) -> Completion:
+        if at in self.errors or value is None:
+            error = self.errors.get(at, "no answer")
+            return Completion("", error=error, finish_reason="error")
+        text = self.texts[at] if self.texts else f"answer {at} of {self.model}"
+        return Completion(
+            "", text, self.finish, prompt_tokens=9, completion_tokens=4, latency_ms=10.0 + at
+        )
 
 
-def answers(wrong: int) -> dict[str, str]:
-    """Answers to `sums`: every ``wrong``-th is wrong, that to s2 is empty, that to s4 missing."""
-    found = {f"s{n}": right(n) if n % wrong else f"It is {n}, I think" for n in range(COUNT)}
-    found["s2"] = ""
-    del found["s4"]
-    return found
+def _score(value: Value) -> Score:
+    if isinstance(value, Score):
+        return value
+    return Score(None, "error", explanation="no answer") if value is None else Score(float(value))
 
 
-def build_site(project: UserProject, to: Path) -> Path:
-    """Run the tasks and publish; the project is the working folder meanwhile."""
-    with chdir(project.root):
-        _add_project(project)
-        for name, wrong in zip(MODELS, (3, 4, 5), strict=True):
-            _add_model(project, name, answers(wrong))
-        _run("run", "sums", "-m", ",".join(MODELS), codes=(0, 1))
-        _add_model(project, "tuned", answers(2))
-        _run("run", "sums", "-m", ",".join(MODELS), codes=(0, 1))
-        write_run(project.root / "runs", _by_hand())
-        _run("publish", "--to", str(to), "--title", TITLE)
-    return to
+def questions(count: int) -> list[Sample]:
+    """Samples s000, s001, ..."""
+    return [Sample(f"s{n:03}", f"Question {n}?", f"Reference {n}") for n in range(count)]
 
 
-def _run(*words: str, codes: Sequence[int] = (0,)) -> None:
-    from harness.cli import main
-
-    out, err = StringIO(), StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main(words)
-    assert code in codes, (words, out.getvalue(), err.getvalue())
-
-
-def _add_project(project: UserProject) -> None:
-    rows = [
-        {
-            "id": f"s{n}",
-            "question": f"What is {n} and {n + 1}?",
-            "answer": right(n),
-            "group": f"g{n // 3}",
-            "source": f"page {n}",
-        }
-        for n in range(COUNT)
-    ]
-    project.write("tasks/sums/sums.task.yaml", SUMS)
-    project.write("tasks/sums/README.md", "# Sums\n\nMade for tests.\n")
-    project.write_rows("tasks/sums/data/sums.jsonl", rows)
-    project.write("tasks/clips/clips.task.yaml", CLIPS)
-    project.write_rows("tasks/clips/data/clips.jsonl", [{"question": "?", "answer": "!"}])
-    _draw(project.root / "tasks/clips/data")
-    project.write("judges/strict.judge.yaml", JUDGE)
-    project.write("judges/strict.j2", TEMPLATE)
-    said = {"reasoning": REASONING, "accuracy": 30, "reasons": 20}
-    project.add_replay(
-        {f"s{n}#0": json.dumps({**said, "accuracy": 20 + n % 20}) for n in range(COUNT)}, "referee"
-    )
+def verdict(value: float | None = 0.8, judge: str = "strict", **more: Any) -> Verdict:
+    """A judge's word; None is a reply that could not be read."""
+    if value is None:
+        return Verdict(judge, "nli", 0, "error", **{"error": "the reply is empty", **more})
+    parts = {"accuracy": 40 * value}
+    return Verdict(judge, "nli", 0, "ok", parts, 100 * value, value, **more)
 
 
-def _add_model(project: UserProject, name: str, said: dict[str, str]) -> None:
-    project.add_replay(said, name)
-    if name != "base":
-        card = project.root / f"adapters/{name}.model.yaml"
-        card.write_text(card.read_text() + "baseline: base\n")
-
-
-def _draw(folder: Path) -> None:
-    from PIL import Image
-
-    for n in range(3):
-        Image.new("RGB", (64, 48), (60 * n, 90, 200)).save(folder / f"clip{n}.png")
-
-
-# --------------------------------------------------------------------------- made by hand
-
-
-def _by_hand() -> Run:
-    """`colours` and `clips`, after all others."""
-    started = datetime.now(UTC) + timedelta(seconds=5)
-    cells = [*_colours(), *_clips()]
+def store(
+    root: Path,
+    *cells: Cell,
+    after: float = 0,
+    limit: int | None = None,
+    baselines: Mapping[str, str] | None = None,
+    specs: Sequence[SpecText] = (),
+    profile: Sequence[StageRow] = (),
+) -> RunReader:
+    """Store the cells as one run below ``root`` that began so many seconds after START."""
+    started = START + timedelta(seconds=after)
+    bases = baselines or {}
     models = [
-        ModelInfo(name, f"weights of {name}", "transformers", "float32", "cpu",
-                  None if name == "base" else "base")
-        for name in MODELS
-    ]  # fmt: skip
-    profile = [
-        StageRow(cell.cell_id, "generate", 20.0 + 15 * n, 40.0 + 30 * n, 60.0, 900.0 / (n + 1), 512.0)
-        for n, cell in enumerate(cells)
+        ModelInfo(name, f"weights of {name}", "transformers", "float32", "cpu", bases.get(name))
+        for name in dict.fromkeys(cell.model for cell in cells)
     ]
-    return Run(cells, started, started + timedelta(seconds=9), models=models, profile=profile)
+    run = Run(
+        [cell.build() for cell in cells],
+        started,
+        started + timedelta(seconds=30),
+        models=models,
+        specs=specs,
+        profile=profile,
+        settings={"limit": str(limit or "")},
+    )
+    return read_run(write_run(root, run))
 
 
-def _colours() -> Iterator[CellResult]:
-    targets = [CHOICES[n % 4] for n in range(32)]
-    for at, name in enumerate(MODELS):
-        said = [t if n % (at + 3) else CHOICES[(n + 1) % 4] for n, t in enumerate(targets)]
-        yield Cell("colours", name, choices=CHOICES, targets=targets, answers=said).build()
+def site(runs: Sequence[RunReader], to: Path, **options: Any) -> Published:
+    """Publish the runs as a new process would: nothing is remembered of them."""
+    return publish([read_run(run.path) for run in runs], to, PublishOptions(**options))
 
 
-def _clips() -> Iterator[CellResult]:
-    for variant in ("fps=1", "fps=6"):
-        for at, name in enumerate(MODELS):
-            yield clip_cell(name, variant, 2 + at + (variant == "fps=6"))
+# --------------------------------------------------------------------------- readers
 
 
-def clip_cell(name: str, variant: str, wrong: int) -> CellResult:
-    """Twelve clips, each asked twice; the last is skipped."""
-    samples = [
-        Sample(f"c{n:02}", f"What is seen in clip {n}?", f"thing {n}", media=(f"clip{n % 3}.png",))
-        for n in range(12)
-    ]
-    rows, scores = [], []
-    for sample, n in zip(samples, range(12), strict=True):
-        for epoch in range(2):
-            good = (n + epoch) % wrong != 0
-            done = Completion("", sample.target if good else "nothing", "stop", 9, 3, latency_ms=8.0)
-            if n == 11:
-                done = Completion("", finish_reason="skipped", error="the clip is too long")
-            rows.append(CompletionRow(sample.id, epoch, done))
-            scores.append(Score.of_failure(done) if done.failed else Score(float(good)))
-    cell = f"tasks/clips/clips.task.yaml::clips[{name},{variant}]"
-    return CellResult(
-        cell, f"hash {cell}", "clips", "clips hash", 2, name, variant, samples, rows,
-        {"exact_match": scores}, [ScorerInfo("exact_match", kind="proportion", low=0, high=1)],
-    )  # fmt: skip
+def put(file: Path | bytes) -> Any:
+    """The value that a data script puts; AssertionError if it is anything but that one call."""
+    return call(file)[1]
+
+
+def call(file: Path | bytes) -> tuple[str, Any]:
+    """The name and the value of a data script."""
+    text = (file if isinstance(file, bytes) else file.read_bytes()).decode("utf-8")
+    assert (text[:12], text[-3:]) == ("harness.put(", ");\n")
+    inside = text[len("harness.put(") : -len(");\n")]
+    assert not re.search("[\n\r\u2028\u2029<]", inside)
+    decoder = json.JSONDecoder(parse_constant=_no_number)
+    name, end = decoder.raw_decode(inside)
+    assert inside[end] == ","
+    value, end = decoder.raw_decode(inside, end + 1)
+    assert end == len(inside)
+    assert isinstance(name, str)
+    return name, value
+
+
+def _no_number(word: str) -> float:
+    raise AssertionError(f"{word} is no JSON")
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """All files below a folder."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def everything(root: Path) -> str:
+    """All that a site tells, its tables' values included, as one text."""
+    import pyarrow.parquet as pq
+
+    parts = []
+    for path in sorted(root.rglob("*")):
+        if path.suffix == ".parquet":
+            parts.append(repr(pq.read_table(path).to_pylist()))
+        elif path.is_file() and path.name != "vega.js":
+            parts.append(path.read_bytes().decode("utf-8", "replace"))
+    return "\n".join(parts)
+
+
+class Words(HTMLParser):
+    """The text of a page, without scripts and styles."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self._inside = False
+        self.feed(page.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self.parts.append(data)
+
+
+def words(page: Path) -> str:
+    """What a reader without scripts reads."""
+    return " ".join(" ".join(Words(page).parts).split())

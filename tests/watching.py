@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,36 +23,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 GIVE_UP_S = 60.0  # no limit of ours: a test that waits for ever says nothing
-
-# the smallest site there can be, for as long as the package has no `publish`
-STAND_IN = """
-import pathlib, sys, types
-from harness.results.store import RunReader
-published = types.ModuleType("harness.leaderboard.publish")
-class PublishOptions: pass
-def put(path, text):
-    path.with_name(".new").write_text(text, encoding="utf-8")
-    path.with_name(".new").replace(path)
-def publish(runs, to, options):
-    for run in runs:
-        RunReader(run).metrics()
-    (to / "assets").mkdir(parents=True, exist_ok=True)
-    client = pathlib.Path("CLIENT").read_text(encoding="utf-8")
-    put(to / "assets/live.js", client)
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>%s</title>'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \\'none\\'; '
-        'script-src \\'self\\'; img-src data:; base-uri \\'none\\'">'
-        '<link rel="icon" href="data:,"><main id="live"></main><p>%d runs</p>%s'
-    )
-    script = '<script src="assets/live.js"></script>'
-    put(to / "live.html", page % ("Running", len(runs), script))
-    put(to / "index.html", page % ("All", len(runs), ""))
-published.PublishOptions, published.publish = PublishOptions, publish
-sys.modules["harness.leaderboard.publish"] = published
-from harness.cli import main
-raise SystemExit(main())
-""".replace("CLIENT", str(ROOT / "leaderboard" / "site" / "live.js"))
 
 
 class Slow:
@@ -160,10 +128,8 @@ def read_live(script: str) -> dict[str, Any]:
 
 
 def view_command(project: UserProject, *words: str) -> list[str]:
-    """`harness view`, with a site even if the package cannot make one."""
-    if find_spec("harness.leaderboard.publish"):
-        return project.command("view", *words)
-    return [sys.executable, "-c", STAND_IN, "view", *words]
+    """`harness view`."""
+    return project.command("view", *words)
 
 
 @contextmanager

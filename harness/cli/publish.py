@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 @click.option("--title", default="Leaderboard", show_default=True, help="What the site is called.")
 @click.option("--max-samples", type=click.IntRange(min=0), metavar="N",
               help="Texts of N samples a task; failures and disagreements always.")  # fmt: skip
-@click.option("--no-text", is_flag=True, help="Leave out answers and judges' replies.")
+@click.option(
+    "--no-text",
+    is_flag=True,
+    help="Leave out answers, judges' replies, prompts, and errors, which may quote them; "
+    "inputs and references stay.",
+)
 @click.option("--redact", multiple=True, metavar="REGEX",
-              help="Replace what matches in all texts; may be repeated.")  # fmt: skip
+              help="Replace what matches in texts (not in names, ids); repeatable.")  # fmt: skip
 @click.option("--prompts", is_flag=True, help="With each answer, the prompt that was read.")
 @click.option("--fresh", is_flag=True, help="Write all anew, also what has not changed.")
 @click.option("--check", is_flag=True,
@@ -39,7 +44,7 @@ def publish(words: tuple[str, ...], runs: Path | None, to: Path, **options: obje
     not be published: dead links, double ids, files too large for a host, keys, paths of this
     machine. Exit code 1 if there is any.
     """
-    if options["check"] and not words and (to / "published.json").is_file():
+    if options["check"] and not words:
         return _check(to)
     done = _publish(words, runs, to, options)
     click.echo(_told(done))
@@ -50,12 +55,12 @@ def find_runs(words: tuple[str, ...], runs: Path | None) -> list[RunReader]:
     """The runs that words mean, or all whole ones; raises StoreError if there is none."""
     from harness.collect.library import project_root
     from harness.errors import StoreError
-    from harness.results.pairs import find_one
+    from harness.results.pairs import find_one, runs_among
     from harness.results.store import read_run, whole_runs
 
     root = runs or project_root(Path.cwd()) / "runs"
     if words:
-        return [find_one(root, word)[0] for word in words]
+        return [find_one(root, word)[0] for word in runs_among(words)]
     found = []
     for path in whole_runs(root):
         try:
@@ -89,6 +94,10 @@ def _publish(
     done = publish(find_runs(words, runs), to, wanted)
     for why in done.left_out:
         click.echo(f"note: left out: {why}", err=True)
+    if not done.runs:
+        from harness.errors import StoreError
+
+        raise StoreError("every run is damaged: there is nothing to publish")
     return done
 
 

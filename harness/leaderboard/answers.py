@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import StoreError, shown
 from harness.leaderboard.gather import BoardCell
 from harness.leaderboard.samples import SHARD, Shown
-from harness.leaderboard.scripts import script
+from harness.leaderboard.scripts import finite, script
 from harness.leaderboard.stream import CellStream
 from harness.leaderboard.texts import Texts
 from harness.results.aligned import read_scores
@@ -60,7 +60,9 @@ def cell_tables(run: RunReader, cells: Sequence[BoardCell]) -> Iterator[CellTabl
         one.end()
 
 
-def score_script(cell: BoardCell, shown_samples: Shown, letters: Mapping[str, str]) -> bytes:
+def score_script(
+    cell: BoardCell, shown_samples: Shown, letters: Mapping[str, str], texts: Texts
+) -> bytes:
     """``scores.js``: each metric's value of every sample, epochs averaged; which samples failed."""
     import numpy as np
 
@@ -74,8 +76,8 @@ def score_script(cell: BoardCell, shown_samples: Shown, letters: Mapping[str, st
         failed.update(i for i, ok in zip(at, found.ok.tolist(), strict=True) if not ok)
     value: dict[str, Any] = {"n": shown_samples.count, "metrics": metrics}
     value["failed"] = sorted(failed)
-    if letters:
-        value["answers"] = [letters.get(sample) for sample in shown_samples.ids]
+    if letters and texts.answers:
+        value["answers"] = texts.all([letters.get(sample) for sample in shown_samples.ids])
     return script(f"scores/{cell.run.run_id}/{cell.key}", value)
 
 
@@ -160,9 +162,10 @@ def _completions(done: pa.Table, at: NDArray[np.int_], texts: Texts) -> Columns:
     for name in ("prompt_tokens", "completion_tokens"):
         columns[name] = values_of_column(done, name)
     columns["latency_ms"] = rounded(numbers_of(done.column("latency_ms")).astype(float), 4)
-    optional = {"error": texts.all(values_of_column(done, "error"))}
-    optional["truncated"] = values_of_column(done, "truncated")
-    if texts.prompts and texts.answers and "prompt" in done.column_names:
+    optional = {"truncated": values_of_column(done, "truncated")}
+    if texts.answers:
+        optional["error"] = texts.all(values_of_column(done, "error"))
+    if texts.answers and texts.prompts and "prompt" in done.column_names:
         optional["prompt"] = texts.all(values_of_column(done, "prompt"))
     columns |= {name: found for name, found in optional.items() if any(found)}
     return columns
@@ -208,15 +211,13 @@ class _Verdicts:
 
 
 def _verdict(row: Columns, texts: Texts) -> Columns:
-    criteria = [[one["name"], one["value"]] for one in row.pop("criteria") or ()]
+    criteria = [[one["name"], finite(one["value"])] for one in row.pop("criteria") or ()]
     said: Columns = {"judge": row["judge"], "model": row["judge_model"], "criteria": criteria}
-    for name in ("repeat", "total", "value", "status", "flags", "cost_usd", "latency_ms"):
-        if row.get(name) is not None and row[name] != [] and (name, row[name]) != ("repeat", 0):
-            said[name] = row[name]
-    if row.get("error"):
-        said["error"] = texts.clean(row["error"])
+    for name in ("total", "value", "cost_usd", "latency_ms"):
+        said[name] = finite(row.get(name))
+    for name in ("repeat", "status", "flags"):
+        said[name] = row.get(name) or None
     if texts.answers:
-        for name in ("reasoning", "raw"):
-            if row.get(name):
-                said[name] = texts.clean(row[name])
-    return said
+        for name in ("error", "reasoning", "raw"):
+            said[name] = texts.clean(row.get(name) or "") or None
+    return {name: value for name, value in said.items() if value is not None}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.leaderboard.gather import Bench, Board, BoardCell
 from harness.leaderboard.views import Badge
 from harness.results.run import MetricRow, ScorerInfo
@@ -19,7 +21,8 @@ def model_badges(board: Board, cell: BoardCell) -> tuple[Badge, ...]:
     found = []
     tags = card.get("tags")
     if card.get("lora"):
-        base = board.baselines.get(name) or str(card.get("base", ""))
+        # a folder of this machine is nobody else's business
+        base = board.baselines.get(name) or re.split(r"[/\\]", str(card.get("base", "")))[-1]
         found.append(Badge(f"LoRA of {base}", "lora", f"a LoRA adapter on {base}"))
     if isinstance(tags, list) and "checkpoint" in tags:
         found.append(Badge("checkpoint", "checkpoint", "a checkpoint of a training"))

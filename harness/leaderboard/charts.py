@@ -30,6 +30,7 @@ own (up to 640 px and their labels): put them where they can be scrolled sideway
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -133,6 +134,7 @@ def _renumbered(svg: str) -> str:
     return _TAG.sub(lambda tag: _ID.sub(own, tag[0]), svg)
 
 
+@functools.cache
 def bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one classic script that sets ``window.vegaEmbed``.
 

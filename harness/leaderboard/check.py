@@ -9,17 +9,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import StoreError, shown
-from harness.leaderboard.folder import STATE
+from harness.leaderboard.folder import STATE, SiteFolder
+from harness.results.arrays import values_of
+from harness.results.store import one_line
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LARGEST_FILE = 25_000_000
 """Bytes; above, Cloudflare Pages takes no file (GitHub takes 100 MB)."""
+LARGEST_DOWNLOAD = 100_000_000
+"""Bytes; above, GitHub takes no file of any kind."""
 LARGEST_SITE = 1_000_000_000
 """Bytes; GitHub Pages' limit."""
 SECRETS = (
-    ("an OpenAI key", rb"(?<![A-Za-z0-9])sk-(?=[a-z-]*[A-Z0-9])[A-Za-z0-9_-]{20,}"),
+    ("an OpenAI key", rb"(?<![A-Za-z0-9])sk-(?=[a-z_-]*[A-Z0-9])[A-Za-z0-9_-]{20,}"),
     ("a Groq key", rb"gsk_[A-Za-z0-9]{20,}"),
     ("a Hugging Face token", rb"hf_[A-Za-z0-9]{30,}"),
     ("a GitHub token", rb"(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
@@ -29,8 +37,8 @@ SECRETS = (
     ("a private key", rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
 )  # fmt: skip
 UNIX = rb"/(?:home|Users|root|mnt|workspace|content)/[\w.-]+(?:/[\w.-]+)*"
-WINDOWS = rb"[A-Z]:\\\\?(?:Users|home)\\\\?[\w.-]+"
-PATHS = rb"(?<![\w./:-])(?:%s|%s)" % (UNIX, WINDOWS)
+WINDOWS = rb"[A-Za-z]:\\\\?(?:[Uu]sers|home)\\\\?[\w.-]+"
+PATHS = rb"(?:(?<![\w./:-])|(?<=file://))(?:%s|%s)" % (UNIX, WINDOWS)
 TEXT = (".html", ".js", ".css", ".json", ".csv")
 LIBRARIES = ("assets/vega.js",)
 """Files of others, which name nobody's machine and are too long to search."""
@@ -61,9 +69,14 @@ def check_site(root: Path) -> Checked:
     """Check a site. Raises StoreError if there is none."""
     if not (root / STATE).is_file():
         raise StoreError(f"{shown(root)} is no site: 'harness publish' writes one")
+    with one_line(f"{shown(root)}: cannot be read"):
+        return _checked(root)
+
+
+def _checked(root: Path) -> Checked:
     files = {p.relative_to(root).as_posix(): p for p in sorted(root.rglob("*")) if p.is_file()}
     pages = {name: _read(path) for name, path in files.items() if name.endswith(".html")}
-    problems = [*_links(pages, files), *_sizes(files)]
+    problems = [*_missing(root, files), *_links(pages, files), *_sizes(files)]
     for name, path in files.items():
         if name.endswith(TEXT) and name not in LIBRARIES and name != STATE:
             problems += _told(name, path)
@@ -112,7 +125,10 @@ def _links(pages: dict[str, str], files: dict[str, Path]) -> Iterator[Problem]:
 
 
 def _dead(page: str, link: str, parsed: dict[str, _Page], files: dict[str, Path]) -> str:
-    parts = urlsplit(link)
+    try:
+        parts = urlsplit(link)
+    except ValueError as error:
+        return f"is no address ({error}): {link}"
     if parts.scheme or parts.netloc:
         return "" if parts.scheme in ("data", "mailto") else f"points to the network: {link}"
     target = unquote(parts.path) or page
@@ -133,8 +149,9 @@ def _dead(page: str, link: str, parsed: dict[str, _Page], files: dict[str, Path]
 def _sizes(files: dict[str, Path]) -> Iterator[Problem]:
     for name, path in files.items():
         size = path.stat().st_size
-        if size > LARGEST_FILE and not name.endswith(".parquet"):
-            yield Problem(name, 0, f"{size / 1e6:.0f} MB: hosts take files of 25 MB")
+        most = LARGEST_DOWNLOAD if name.endswith(".parquet") else LARGEST_FILE
+        if size > most:
+            yield Problem(name, 0, f"{size / 1e6:.0f} MB: hosts take files of {most / 1e6:.0f} MB")
 
 
 _SECRET = re.compile(b"|".join(b"(?:%s)" % pattern for _, pattern in SECRETS))
@@ -150,21 +167,36 @@ def _told(name: str, path: Path) -> Iterator[Problem]:
 
 
 def _stored(name: str, path: Path) -> Iterator[Problem]:
-    """Texts of a table, column by column."""
+    """Texts of a table, column by column; the first of each kind that must not be told."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as opened:
-        texts = [f.name for f in opened.schema_arrow if f.type == pa.string()]
-        for batch in opened.iter_batches(1 << 14, columns=texts):
-            for column in texts:
-                buffers = batch.column(column).buffers()
-                body = buffers[2].to_pybytes() if buffers[2] is not None else b""
-                for pattern in (_SECRET, _PATH):
-                    found = pattern.search(body)
-                    if found:
-                        yield Problem(name, 0, f"column {column}: {_what(found[0])}")
-                        return
+    left = [_SECRET, _PATH]
+    try:
+        with pq.ParquetFile(path) as opened:
+            for batch in opened.iter_batches(1 << 14):
+                for column in batch.schema.names:
+                    body = "\n".join(_texts(batch.column(column))).encode()
+                    for pattern in list(left):
+                        found = pattern.search(body)
+                        if found:
+                            left.remove(pattern)
+                            yield Problem(name, 0, f"column {column}: {_what(found[0])}")
+    except (OSError, pa.ArrowException):
+        yield Problem(name, 0, "is damaged or cut short")
+
+
+def _texts(column: pa.Array) -> Iterator[str]:
+    """The texts of a column, of lists and of those that stand in a dictionary, too."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        yield from _texts(column.dictionary)
+    elif pa.types.is_list(kind):
+        yield from _texts(column.flatten())
+    elif pa.types.is_string(kind):
+        yield from (value for value in values_of(column) if value)
 
 
 def _what(found: bytes) -> str:
@@ -173,6 +205,18 @@ def _what(found: bytes) -> str:
         if re.match(pattern, found):
             return f"looks like {words}; --redact '{pattern.decode()}' hides it"
     return f"a path of this machine: {found.decode('utf-8', 'replace')[:80]}"
+
+
+def _missing(root: Path, files: dict[str, Path]) -> Iterator[Problem]:
+    """Files that the site is made of and that are not there, or not whole."""
+    site = SiteFolder.read(root)
+    for name, size in sorted(site.items()):
+        if name not in files:
+            yield Problem(name, 0, "is missing; 'harness publish' writes it anew")
+        elif files[name].stat().st_size != size:
+            yield Problem(name, 0, f"is not the file of {size:,} bytes that was written")
+    if not site:
+        yield Problem(STATE, 0, "the site is not finished; 'harness publish' goes on with it")
 
 
 def _read(path: Path) -> str:

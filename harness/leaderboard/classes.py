@@ -19,12 +19,17 @@ MOST_CLASSES = 30
 UNREADABLE = "(unreadable)"
 
 
+def is_choice(metric: str) -> bool:
+    """Whether a metric compares the choice that was taken with the right one."""
+    return metric.partition("[")[0] == "choice"
+
+
 def confusions(bench: Bench, models: Sequence[str]) -> dict[str, Confusion]:
     """Model -> its confusion matrix; empty if the task has no choices, or no letter for a target.
 
     By the words of the choices where they are the same for every sample, else by letter.
     """
-    names = [info.name for info in bench.scorers if info.name.partition("[")[0] == "choice"]
+    names = [info.name for info in bench.scorers if is_choice(info.name)]
     if not names:
         return {}
     known: dict[str, dict[str, Sample]] = {}

@@ -101,7 +101,9 @@ class Standing:
             above, below = row.low > own.high, row.high < own.low
             better += above if self._sign > 0 else below
             worse += below if self._sign > 0 else above
-        return 1 + better, len(self._ranked) - worse
+        # a bootstrap's interval need not hold its value
+        place = self.rank(model) or 1
+        return min(1 + better, place), max(len(self._ranked) - worse, place)
 
     def cell(self, model: str) -> CellView | None:
         """A model's number, or None if it was not run."""

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.leaderboard.answers import answer_scripts, cell_tables, score_script
+from harness.leaderboard.answers import (
+    CellTables,
+    answer_scripts,
+    cell_tables,
+    score_script,
+    values_of_column,
+)
+from harness.leaderboard.classes import is_choice
 from harness.leaderboard.downloads import run_files
 from harness.leaderboard.folder import FORMAT, SiteFolder
 from harness.leaderboard.gather import Bench, Board, BoardCell
@@ -23,9 +31,13 @@ from harness.leaderboard.samples import (
     read_samples,
     sample_scripts,
 )
+from harness.leaderboard.scripts import finite
 from harness.leaderboard.texts import Texts
 from harness.results.manifest import FILE_NAME
 from harness.results.store import RunReader
+
+SCHEMA = 1
+"""Of the data scripts, for the pages that read them."""
 
 
 @dataclass
@@ -90,7 +102,7 @@ class DataFiles:
         for tables in cell_tables(run, cells):
             cell = tables.cell
             shown = self.shown[cell.samples]
-            yield f"{cell.folder}/scores.js", score_script(cell, shown, self._letters(tables))
+            yield f"{cell.folder}/scores.js", self._scores(tables)
             yield from _below(cell.folder, answer_scripts(tables, shown, self.texts))
 
         def kept(task: str, variant: str) -> Collection[str] | None:
@@ -99,31 +111,31 @@ class DataFiles:
         files = run_files(run, self.texts, kept, self.home)
         yield from _below(f"data/runs/{run.run_id}", files)
 
-    def _letters(self, tables: Any) -> dict[str, str]:
-        """The choice that each sample was answered with, of a task with choices."""
-        from harness.leaderboard.answers import values_of_column
-
-        named = values_of_column(tables.scores, "scorer")
-        wanted = [name == "choice" for name in named]
-        if not any(wanted):
-            return {}
-        pairs = zip(
-            values_of_column(tables.scores, "sample"),
-            values_of_column(tables.scores, "answer"),
-            wanted,
-            strict=True,
-        )
-        return {sample: answer for sample, answer, ok in pairs if ok and answer is not None}
+    def _scores(self, tables: CellTables) -> bytes:
+        cell = tables.cell
+        return score_script(cell, self.shown[cell.samples], _letters(tables), self.texts)
 
 
-def board_value(board: Board, rows: Mapping[str, Any]) -> dict[str, Any]:
+def _letters(tables: CellTables) -> dict[str, str]:
+    """The choice that each sample was answered with first, of a task with choices."""
+    names = ("scorer", "sample", "answer")
+    rows = zip(*(values_of_column(tables.scores, name) for name in names), strict=True)
+    found: dict[str, str] = {}
+    for scorer, sample, answer in rows:
+        if answer is not None and is_choice(scorer):
+            found.setdefault(sample, answer)
+    return found
+
+
+def board_value(
+    board: Board, rows: Mapping[str, Any], shown: Mapping[str, Shown]
+) -> dict[str, Any]:
     """``board.js``: what the pages on which people dig must know of all cells."""
-    return {"schema": FORMAT, **rows, "cells": [c for b in board.benches for c in _cells_of(b)]}
+    cells = [cell for bench in board.benches for cell in _cells_of(bench, shown)]
+    return {"schema": SCHEMA, **rows, "cells": cells}
 
 
-def _cells_of(bench: Bench) -> Iterator[dict[str, Any]]:
-    from harness.leaderboard.scripts import finite
-
+def _cells_of(bench: Bench, shown: Mapping[str, Shown]) -> Iterator[dict[str, Any]]:
     for model, cell in bench.cells.items():
         metrics = {
             name: [*map(finite, (row.value, row.low, row.high)), row.n, row.n_error + row.n_skipped]
@@ -137,6 +149,7 @@ def _cells_of(bench: Bench) -> Iterator[dict[str, Any]]:
             "run": cell.run.run_id,
             "dir": cell.folder,
             "samples": cell.samples_folder,
+            "whole": shown[cell.samples].kept is None,
             "n": cell.record.samples,
             "metrics": metrics,
             "judges": list(judges),
@@ -155,4 +168,11 @@ def _below(folder: str, files: Iterator[tuple[str, bytes]]) -> Iterator[tuple[st
 
 
 def _stamp(*parts: object) -> str:
-    return short_hash(json.dumps([FORMAT, *parts], default=str), 32)
+    return short_hash(json.dumps([FORMAT, _code(), *parts], default=str), 32)
+
+
+@functools.cache
+def _code() -> str:
+    """A hash of what writes data: another version of it may write others."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return short_hash("".join(file.read_text("utf-8") for file in files), 16)

@@ -9,6 +9,7 @@ from itertools import combinations
 
 from harness.errors import HarnessError
 from harness.leaderboard.gather import Bench, Board, BoardCell
+from harness.leaderboard.scripts import finite
 from harness.leaderboard.views import Delta, DeltaKind
 from harness.results.compare import ALPHA, Comparison, adjusted, compare_metric
 from harness.results.pairs import CellPair, CompareOptions, Side, pair_cells
@@ -107,9 +108,8 @@ def _compared(
 
 
 def _pair(a: Side, b: Side, bench: Bench) -> CellPair | None:
-    options = CompareOptions(tasks=(bench.task,), collect_reasons=True)
-    found = (one for one in pair_cells(a, b, options) if one.a.variant == bench.variant)
-    return next(found, None)
+    options = CompareOptions(tasks=(bench.task,), variant=bench.variant, collect_reasons=True)
+    return next((one for one in pair_cells(a, b, options) if one.a.task == bench.task), None)
 
 
 def side_of(cell: BoardCell) -> Side:
@@ -183,8 +183,14 @@ def comparison_rows(deltas: Deltas) -> list[Sequence[str | float | int | None]]:
     rows: list[Sequence[str | float | int | None]] = []
     for (task, variant, metric, a, b), found in deltas.found.items():
         d, told = found.difference, delta_of(found)
-        values = (found.before.value, found.after.value, d.value, told.low, told.high, d.p, found.q)
+        ends = (found.before.value, found.after.value)
+        values = map(finite, (*ends, d.value, told.low, told.high, d.p, found.q))
         counts = (found.wins, d.ties, found.losses)
         end = (told.words, told.kind, d.interval.method)
         rows.append((task, variant, metric, a, b, found.n, *values, *counts, *end))
     return rows
+
+
+def refused_rows(deltas: Deltas) -> list[Sequence[str]]:
+    """What could not be compared: task, variant, the model compared with, the model, and why."""
+    return [(*place, why) for place, why in deltas.refused.items()]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.leaderboard.texts import Texts
 from harness.results import manifest as manifests
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXT_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "completions": ("text", "prompt"),
+    "completions": ("text", "prompt", "error"),
     "scores": ("answer", "explanation"),
-    "verdicts": ("reasoning", "raw"),
+    "verdicts": ("reasoning", "raw", "error"),
 }
 """What --no-text leaves empty; lists of texts are below."""
 LISTS: Mapping[str, tuple[str, ...]] = {"completions": ("continuations",)}
@@ -45,16 +45,20 @@ def run_files(
             body = _filtered(body, name, run.manifest, texts, kept)
         parts.append(Part(part.file, part.rows, len(body), manifests.sha256(body)))
         yield part.file, body
-    told = replace(run.manifest, parts=tuple(parts))
+    specs = tuple(
+        replace(one, text=texts.clean(without_paths(one.text, home))) for one in run.manifest.specs
+    )
+    settings = {name: texts.clean(text) for name, text in run.manifest.settings.items()}
+    told = replace(run.manifest, parts=tuple(parts), specs=specs, settings=settings)
     text = manifests.dump(told).decode("utf-8")
-    yield manifests.FILE_NAME, texts.clean(without_paths(text, home)).encode("utf-8")
+    yield manifests.FILE_NAME, without_paths(text, home).encode("utf-8")
 
 
 def without_paths(text: str, home: Sequence[Path]) -> str:
     """The text with folders of this machine cut off: ``/home/me/project/x`` becomes ``x``."""
     for folder in sorted(map(str, home), key=len, reverse=True):
         if len(folder) > 1:
-            text = re.sub(rf"{re.escape(folder)}(?:/|(?![\w.-]))", "", text)
+            text = re.sub(rf"(?<![\w.-]){re.escape(folder)}(?:/|(?![\w.-]))", "", text)
     return text
 
 
@@ -118,5 +122,11 @@ def _column(
     empty: list[str] | None = [] if listed else None
     if dropped:
         return make_array([empty] * len(values), kind)
-    cleaned = [texts.all(v or ()) for v in values] if listed else texts.all(values)
+    cleaned: list[Any]
+    if listed:
+        cleaned = [texts.all(v or ()) for v in values]
+    elif name == "row":
+        cleaned = [v and texts.json(v) for v in values]
+    else:
+        cleaned = texts.all(values)
     return make_array([v if ok else empty for v, ok in zip(cleaned, there, strict=True)], kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ OURS = ("assets", "data", "media")
 """Folders of a site in which everything is ours; beside them, only the pages are."""
 TEMPORARY = ".tmp-"
 FORMAT = 1
+PAGE = re.compile(r"[a-z0-9][a-z0-9._-]*\.html")
 
 
 @dataclass
@@ -27,6 +29,8 @@ class SiteFolder:
     root: Path
     known: Mapping[str, Any] = field(default_factory=dict)
     """What the last publish said of itself."""
+    old: frozenset[str] = frozenset()
+    """Files of the last publish, of those that lie beside the folders that are ours."""
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name -> {"stamp", "files": {path: bytes}} of this one."""
     written: int = 0
@@ -41,7 +45,21 @@ class SiteFolder:
         if names and known is None:
             what = f"holds {shown(min(names))}, and no site that 'harness publish' wrote"
             raise StoreError(f"{shown(root)} is not replaced: it {what}: name an empty folder")
-        return cls(root, known or {})
+        for name in OURS:
+            if (root / name).is_symlink():
+                what = f"{shown(root / name)} is a link: what it points to would be replaced"
+                raise StoreError(f"{shown(root)} is not replaced: {what}")
+        return cls(root, known or {}, _pages(root, known or {}))
+
+    @staticmethod
+    def read(root: Path) -> dict[str, int]:
+        """The files that a site is made of, with their sizes; none if it cannot say."""
+        groups = (_read(root / STATE) or {}).get("groups", {})
+        return {path: n for group in groups.values() for path, n in group["files"].items()}
+
+    def forget(self) -> None:
+        """Write every file anew, whatever the last publish says of itself."""
+        self.known = {}
 
     def is_current(self, stamp: str) -> bool:
         """Whether the site is what ``stamp`` stands for already, and nothing of it is missing."""
@@ -62,17 +80,18 @@ class SiteFolder:
         """Write a group of files: (path below the site, content). Raises StoreError."""
         sizes: dict[str, int] = {}
         with one_line(f"cannot write the site to {shown(self.root)}"):
+            if not (self.root / STATE).exists():  # killed from here on, it is a site that is begun
+                self._put(self.root / STATE, _state("", {}, {}))
             for path, body in files:
-                self._put(self.root / path, body)
+                self.written += self._put(self.root / path, body)
                 sizes[path] = len(body)
         self.groups[name] = {"stamp": stamp, "files": sizes}
 
     def finish(self, stamp: str, summary: Mapping[str, int]) -> None:
         """Say that this is the site now, and remove what is no part of it."""
-        state = {"format": FORMAT, "stamp": stamp, "summary": summary, "groups": self.groups}
-        body = json.dumps(state, ensure_ascii=False, indent=0, sort_keys=True).encode()
+        body = _state(stamp, summary, self.groups)
         with one_line(f"cannot write the site to {shown(self.root)}"):
-            self.written -= self._put(self.root / STATE, body + b"\n")  # it is no file of the site
+            self._put(self.root / STATE, body)
             self._sweep({path for group in self.groups.values() for path in group["files"]})
 
     @property
@@ -102,32 +121,57 @@ class SiteFolder:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        self.written += 1
         return True
 
     def _sweep(self, wanted: set[str]) -> None:
-        old = {path for g in self.known.get("groups", {}).values() for path in g.get("files", {})}
         below = {
             found.relative_to(self.root).as_posix()
             for name in OURS
             for found in (self.root / name).rglob("*")
             if found.is_file() or found.is_symlink()
         }
-        for path in sorted((old | below) - wanted):
-            if path.split("/")[0] in OURS or "/" not in path:
-                (self.root / path).unlink(missing_ok=True)
+        killed = {found.name for found in self.root.glob(f"{TEMPORARY}*")}
+        for path in sorted((self.old | below | killed) - wanted):
+            (self.root / path).unlink(missing_ok=True)
         for name in OURS:
             for folder in sorted((self.root / name).rglob("*"), reverse=True):
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
 
 
+def _state(stamp: str, summary: Mapping[str, int], groups: Mapping[str, object]) -> bytes:
+    state = {"format": FORMAT, "stamp": stamp, "summary": summary, "groups": groups}
+    return json.dumps(state, ensure_ascii=False, indent=0, sort_keys=True).encode() + b"\n"
+
+
 def _read(path: Path) -> dict[str, Any] | None:
-    """The state of a site; {} if it is damaged (all is written anew), None if none is there."""
+    """The state of a site; {} if it is damaged or of another version (all is written anew), None if
+    none is there, or somebody else's file of that name."""
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) and found.get("format") == FORMAT else {}
+    except (OSError, ValueError, RecursionError):
+        return {} if (path.parent / "assets" / "boot.js").is_file() else None
+    if not (isinstance(found, dict) and {"format", "stamp", "groups"} <= found.keys()):
+        return None
+    return found if found["format"] == FORMAT and _is_whole(found["groups"]) else {}
+
+
+def _is_whole(groups: object) -> bool:
+    """Whether groups of files are what `finish` writes."""
+    return isinstance(groups, dict) and all(
+        isinstance(group, dict)
+        and isinstance(group.get("stamp"), str)
+        and isinstance(group.get("files"), dict)
+        and all(isinstance(size, int) for size in group["files"].values())
+        for group in groups.values()
+    )
+
+
+def _pages(root: Path, known: Mapping[str, Any]) -> frozenset[str]:
+    """Files of a site beside its folders; where it cannot say, those with names of ours."""
+    groups = known.get("groups", {}).values()
+    told = [path for group in groups for path in group["files"] if PAGE.fullmatch(path)]
+    found = [path.name for name in ("task", "model") for path in root.glob(f"{name}-*.html")]
+    return frozenset(told or found)

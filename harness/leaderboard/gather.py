@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class Bench:
     """A task with one variant of its settings: what models are compared on.
 
     ``cells`` are those that count, by model; ``newest`` says which task version and which data are
-    today's: the highest version, and among its cells the most samples, and the latest.
+    today's: the highest version, and of its cells the latest that was asked all samples.
     """
 
     task: str
@@ -77,7 +78,7 @@ class Bench:
     @cached_property
     def newest(self) -> BoardCell:
         """The cell by which the others are seen to be stale or partial."""
-        return max(self.cells.values(), key=_worth)
+        return functools.reduce(_later, sorted(self.cells.values(), key=lambda one: _age(one.run)))
 
     @cached_property
     def scorers(self) -> list[ScorerInfo]:
@@ -90,9 +91,10 @@ class Bench:
 
     @property
     def primary(self) -> str:
-        """The metric that stands for the task: the first that its file names, of those that say
-        something of a model alone; "" if there is none."""
-        return next((i.name for i in self.scorers if not (i.criterion or i.opponent)), "")
+        """The metric that stands for the task: the first that its file names, of those that have a
+        better side and say something of a model alone; "" if there is none."""
+        other = (i for i in self.scorers if not (i.criterion or i.opponent))
+        return min(other, key=lambda info: info.neutral, default=ScorerInfo("")).name
 
     def column(self, metric: str) -> str:
         """The id of a column."""
@@ -101,11 +103,14 @@ class Bench:
     def is_stale(self, cell: BoardCell) -> bool:
         """Whether a cell is of an older version of the task, or of other data."""
         own, now = cell.record, self.newest.record
-        return (own.task_version, own.data_hash) != (now.task_version, now.data_hash)
+        if own.task_version != now.task_version:
+            return True
+        return own.data_hash != now.data_hash and not self.is_partial(cell)
 
     def is_partial(self, cell: BoardCell) -> bool:
-        """Whether a cell has fewer samples than the newest."""
-        return cell.record.samples < self.newest.record.samples
+        """Whether a cell was asked only the first samples (--limit) of what the newest was."""
+        own, now = cell.record, self.newest.record
+        return own.task_version == now.task_version and _is_less(cell, self.newest)
 
     def comparable(self, cell: BoardCell) -> bool:
         """Whether a cell may be ranked among the others."""
@@ -164,8 +169,7 @@ def gather(runs: Sequence[RunReader]) -> Board:
     best: dict[Place, BoardCell] = {}
     for cell in past:
         known = best.get(cell.place)
-        if known is None or _worth(cell) >= _worth(known):
-            best[cell.place] = cell
+        best[cell.place] = cell if known is None else _later(known, cell)
     benches: dict[tuple[str, str], dict[str, BoardCell]] = {}
     for (task, variant, model), cell in best.items():
         benches.setdefault((task, variant), {})[model] = cell
@@ -173,9 +177,20 @@ def gather(runs: Sequence[RunReader]) -> Board:
     return Board(tuple(ordered), found, tuple(past), _baselines(past))
 
 
-def _worth(cell: BoardCell) -> tuple[int, int, str]:
-    """A run of a few samples (--limit) does not take the place of a whole one."""
-    return cell.record.task_version, cell.record.samples, cell.run.manifest.started
+def _later(known: BoardCell, cell: BoardCell) -> BoardCell:
+    """Which of two cells, the second no older, counts: the second, unless it is of an older version
+    of the task, or of a few of the same samples."""
+    own, other = cell.record.task_version, known.record.task_version
+    if own != other:
+        return cell if own > other else known
+    return known if _is_less(cell, known) else cell
+
+
+def _is_less(cell: BoardCell, other: BoardCell) -> bool:
+    """Whether --limit kept a cell from being asked what the other was. Fewer samples alone do not
+    say so: rows may have been taken out of the data."""
+    limited = bool(cell.run.manifest.settings.get("limit"))
+    return limited and cell.record.samples < other.record.samples
 
 
 def _age(run: RunReader) -> tuple[str, str]:

@@ -32,7 +32,8 @@ def history_view(standings: Standings, rulings: Mapping[Key, Gated]) -> History:
     ]
     points.sort(key=lambda one: (one.column, one.series, one.step or 0, one.when))
     primary = {column.id for column in columns if column.primary}
-    shown = [one for one in points if one.column in primary][-MOST_ROWS:]
+    shown = [one for one in points if one.column in primary]
+    shown = sorted(shown, key=lambda one: one.when, reverse=True)[:MOST_ROWS]
     return History(
         columns=tuple(columns),
         points=tuple(points),
@@ -101,7 +102,7 @@ def _charts(columns: Sequence[Column], points: Sequence[HistoryPoint]) -> list[C
 
 def _table(points: Sequence[HistoryPoint], columns: Mapping[str, Column]) -> TextTable:
     rows = []
-    for one in reversed(points):
+    for one in points:
         column = columns[one.column]
         where = Link(task_label(column.task, column.variant), task_href(column.task))
         span = Interval(one.low, one.high, "")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
+import warnings
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,13 @@ WIDEST = 480
 """Pixels of the longer side of a picture."""
 LARGEST = 64 << 20
 """Pixels that a file may ask for: what asks for more is no picture for a page."""
+LONGEST = 100_000_000
+"""Bytes of a file; what is longer is no picture for a page either."""
+BROKEN = (
+    OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, OverflowError,
+    MemoryError, struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow raises for files that are no pictures, or broken ones."""
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 
 
@@ -94,22 +104,33 @@ def media_roots(board: Board, project: Project | None) -> dict[str, Path]:
 
 def _draw(path: Path, root: Path) -> tuple[str, bytes] | None:
     """(path in the site, JPEG); the path is named after the file's own bytes."""
-    from PIL import Image
-
     try:
         whole = path.resolve(strict=True)
         if not whole.is_relative_to(root.resolve()) or whole.suffix.lower() not in IMAGES:
             return None
+        if not whole.is_file() or whole.stat().st_size > LONGEST:  # a pipe would be waited for
+            return None
         raw = whole.read_bytes()
+        body = _small(raw)
+    except BROKEN:
+        return None
+    digest = hashlib.sha256(raw).hexdigest()[:16]
+    return None if body is None else (f"media/{short_hash(digest, 2)}/{digest}.jpg", body)
+
+
+def _small(raw: bytes) -> bytes | None:
+    """A JPEG of a picture, without what a camera wrote beside it; None if the picture is huge.
+    Raises one of BROKEN for what cannot be read."""
+    from PIL import Image, ImageOps
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of huge pictures, and of odd ones that can be read
         with Image.open(io.BytesIO(raw)) as image:
             if image.width * image.height > LARGEST:
                 return None
             image.draft("RGB", (WIDEST, WIDEST))
-            small = image.convert("RGB")
+            small = ImageOps.exif_transpose(image).convert("RGB")
         small.thumbnail((WIDEST, WIDEST))
-        out = io.BytesIO()
-        small.save(out, "JPEG", quality=80)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    digest = hashlib.sha256(raw).hexdigest()[:16]
-    return f"media/{short_hash(digest, 2)}/{digest}.jpg", out.getvalue()
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=80)
+    return out.getvalue()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.leaderboard.columns import Standing, Standings, without_details
+from harness.leaderboard.columns import Standing, Standings, model_href, without_details
 from harness.leaderboard.task_page import difference_chart
-from harness.leaderboard.views import Overview
+from harness.leaderboard.views import Link, Overview, TextTable
+from harness.results.render import interval
+from harness.results.stats import Interval
 
 MOST_SENTENCES = 12
 
@@ -35,11 +37,52 @@ def overview(standings: Standings) -> Overview:
         charts=tuple(difference_chart("overview-forest", columns, models, _task_and_model)),
         tags=tuple(tags),
         counts=counts,
+        differences=tuple(_differences(standings)),
     )
 
 
 def _task_and_model(one: Standing, model: str) -> str:
     return f"{model}, {one.column.task_label}: {one.column.label}"
+
+
+def _differences(standings: Standings) -> Iterator[TextTable]:
+    """Each model against its baseline, in the first metric of every task."""
+    rows: list[tuple[str | Link, ...]] = []
+    for one in standings.primary:
+        for model in one.bench.cells:
+            cell = one.cell(model)
+            if cell is None or cell.delta is None:
+                continue
+            base, delta = one.board.baselines[model], cell.delta
+            before = one.cell(base)
+            span = Interval(delta.low, delta.high, "")
+            rows.append(
+                (
+                    Link(one.column.task_label, one.column.href),
+                    one.column.label,
+                    Link(model, model_href(model)),
+                    Link(base, model_href(base)),
+                    "-" if before is None else before.text,
+                    cell.text,
+                    delta.text or "-",
+                    interval(span) if span.known else "-",
+                    delta.words if delta.kind != "mismatch" else delta.title,
+                )
+            )
+    heads = (
+        "task",
+        "metric",
+        "model",
+        "baseline",
+        "before",
+        "after",
+        "difference",
+        "95 % interval",
+    )
+    note = 'paired by sample; "real" is corrected for all comparisons of the board'
+    if rows:
+        title = "Differences to the baselines"
+        yield TextTable(title, (*heads, "verdict"), tuple(rows), "llllrrrrl", note)
 
 
 def _sentences(standings: Standings) -> Iterator[str]:

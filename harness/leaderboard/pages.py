@@ -74,6 +74,7 @@ def render_pages(
     """All pages by their path in the site. The same views make the same bytes."""
     site = _Site(nav, _scales([overview, *tasks]), {model.name: model.slug for model in models})
     views = {
+        "tables": overview.differences,
         "overview": overview,
         "tasks": tasks,
         "models": models,

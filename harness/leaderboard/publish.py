@@ -11,9 +11,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import harness
 from harness.collect.library import BASELINES, Project, library_root
@@ -22,6 +23,22 @@ from harness.leaderboard.folder import FORMAT, SiteFolder
 from harness.leaderboard.texts import Texts
 from harness.results.manifest import FILE_NAME
 from harness.results.store import RunReader
+
+if TYPE_CHECKING:
+    from harness.leaderboard.gather import Board
+
+
+SHOWN = (
+    "tasks/**/README.md",
+    "tasks/**/*.task.yaml",
+    "adapters/**/*.model.yaml",
+    "finetune/**/*.recipe.yaml",
+    "runs/finetune/*/curve.parquet",
+    "runs/finetune/*/recipe.json",
+    "judges/calibration/**/*",
+    f"{BASELINES}/*/{FILE_NAME}",
+)
+"""Files of a project, beside its runs, that pages are made of."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +52,11 @@ class PublishOptions:
     project: Project | None = None
     fresh: bool = False
     """Write everything anew, whatever is there."""
+    live: bool = False
+    """With the page of what is running, which only `harness view` can fill."""
     lenient: bool = False
-    """Leave out runs that are damaged, in place of ending with the first."""
+    """Leave out runs that are damaged, in place of ending with the first; no run at all makes the
+    site of none."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +83,9 @@ def publish(runs: Sequence[RunReader], to: Path, options: PublishOptions) -> Pub
     Raises StoreError for no runs, for a damaged one, for a folder that holds something else, and
     for a disk that refuses; the old site stays as it is until the pages are written.
     """
-    if not runs:
+    if not runs and not options.lenient:
         raise StoreError("no runs to publish: 'harness run' makes one")
+    runs = list({run.run_id: run for run in runs}.values())
     site = SiteFolder.open(to)
     stamp = site_stamp(runs, options)
     if not options.fresh and site.is_current(stamp):
@@ -75,21 +96,21 @@ def publish(runs: Sequence[RunReader], to: Path, options: PublishOptions) -> Pub
 def _write(
     runs: Sequence[RunReader], site: SiteFolder, stamp: str, options: PublishOptions
 ) -> Published:
-    from harness.leaderboard.data_files import DataFiles
-    from harness.leaderboard.gather import gather
-    from harness.leaderboard.media import Pictures, media_roots
-    from harness.leaderboard.site_pages import site_pages
-
     if options.fresh:
-        site.known = {}
-    sound, left_out = _sound(runs, site, options.lenient)
-    board = gather(sound)
-    roots = media_roots(board, options.project)
-    home = local_folders(options.project)
-    data = DataFiles(board, site, options.texts, options.max_samples, home, Pictures(roots))
-    data.write()
+        site.forget()
+    published = site.known.get("groups", {})
+    sound, left_out = _sound(runs, options.lenient, published)
+    try:
+        board, changed = _fill(sound, site, options)
+    except StoreError:
+        # a run that was whole when it was published may be so no more: who is to blame?
+        whole, left_out = _sound(runs, options.lenient, ())
+        if len(whole) == len(sound):
+            raise
+        board, changed = _fill(whole, site, options)
+    if left_out:
+        stamp = ""  # who mends a run need not change its manifest
     summary = {"runs": len(board.runs), "models": len(board.models), "tasks": len(board.tasks)}
-    site.write("pages", "", site_pages(board, options, home))
     site.finish(stamp, summary)
     sizes = site.files
     return Published(
@@ -100,28 +121,45 @@ def _write(
         files=len(sizes),
         bytes=sum(sizes.values()),
         written=site.written,
-        changed_runs=tuple(data.changed),
+        changed_runs=changed,
         left_out=tuple(left_out),
     )
 
 
+def _fill(
+    runs: Sequence[RunReader], site: SiteFolder, options: PublishOptions
+) -> tuple[Board, tuple[str, ...]]:
+    """Write all that runs make up; the board, and the runs whose data were written."""
+    from harness.leaderboard.data_files import DataFiles
+    from harness.leaderboard.gather import gather
+    from harness.leaderboard.media import Pictures, media_roots
+    from harness.leaderboard.site_pages import site_pages
+
+    site.groups.clear()
+    board = gather(runs)
+    roots = media_roots(board, options.project)
+    home = local_folders(options.project)
+    data = DataFiles(board, site, options.texts, options.max_samples, home, Pictures(roots))
+    data.write()
+    site.write("pages", "", site_pages(board, options, home, data.shown))
+    return board, tuple(data.changed)
+
+
 def _sound(
-    runs: Sequence[RunReader], site: SiteFolder, lenient: bool
+    runs: Sequence[RunReader], lenient: bool, published: Collection[str]
 ) -> tuple[list[RunReader], list[str]]:
-    """The runs whose files are those that were written, and why the others are left out. Of runs
-    that are part of the site already, only the manifest is read again."""
+    """The runs whose files are those that were written, and why the others are left out. Runs that
+    are ``published`` already are not read again."""
     sound, trouble = [], []
     for run in runs:
         try:
-            if f"runs/{run.run_id}" not in site.known.get("groups", {}):
+            if f"runs/{run.run_id}" not in published:
                 run.verify()
             sound.append(run)
         except StoreError as error:
             if not lenient:
                 raise
             trouble.append(str(error))
-    if not sound:
-        raise StoreError(f"no run can be published: {trouble[0]}")
     return sound, trouble
 
 
@@ -145,29 +183,19 @@ def site_stamp(runs: Sequence[RunReader], options: PublishOptions) -> str:
     """A hash of everything that determines the site: runs, options, templates, and the files of the
     project that the pages show."""
     digest = hashlib.sha256()
-    words = [FORMAT, harness.__version__, options.title, options.max_samples]
+    words = [FORMAT, harness.__version__, options.title, options.max_samples, options.live]
     digest.update(json.dumps([*words, options.texts.words], default=str).encode())
     for run in sorted(runs, key=lambda one: one.path.as_posix()):
         digest.update(_digest(run.path / FILE_NAME))
-    for file in _inputs(options.project):
-        digest.update(file.as_posix().encode() + _digest(file))
+    folders: dict[Path, tuple[str, ...]] = {library_root(): ("leaderboard/site/*",)}
+    folders[Path(harness.__file__).parent] = ("leaderboard/**/*.py",)
+    if options.project is not None:
+        folders[options.project.root] = folders.get(options.project.root, ()) + SHOWN
+    for root, patterns in folders.items():
+        for file in sorted({one for pattern in patterns for one in root.glob(pattern)}):
+            if file.is_file():
+                digest.update(file.relative_to(root).as_posix().encode() + _digest(file))
     return digest.hexdigest()
-
-
-def _inputs(project: Project | None) -> Iterator[Path]:
-    """Files beside the runs that pages are made of."""
-    root = library_root()
-    yield from sorted(one for one in (root / "leaderboard" / "site").rglob("*") if one.is_file())
-    package = Path(harness.__file__).parent
-    yield from sorted((package / "leaderboard").rglob("*.py"))
-    if project is None:
-        return
-    own = project.root
-    for pattern in ("tasks/**/README.md", "tasks/**/*.task.yaml", "runs/finetune/*/curve.parquet"):
-        yield from sorted(own.glob(pattern))
-    for pattern in (f"{BASELINES}/*/{FILE_NAME}", "runs/finetune/*/recipe.json", "adapters/*.yaml"):
-        yield from sorted(own.glob(pattern))
-    yield from sorted(one for one in own.glob("judges/calibration/**/*") if one.is_file())
 
 
 def _digest(file: Path) -> bytes:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.leaderboard.gather import SAMPLE_COLUMNS, BoardCell
+from harness.leaderboard.jsontext import json_text
 from harness.leaderboard.names import short_hash
 from harness.leaderboard.scripts import script
 from harness.leaderboard.texts import Texts
@@ -22,6 +23,8 @@ SHARD = 1000
 """Samples in one script."""
 MOST_TITLES = 5000
 TITLE = 100
+MOST_TARGETS, LONGEST_TARGET = 30, 40
+"""Different references, and characters in one, up to which samples can be chosen by them."""
 KNOWN = ("id", "input", "target", "choices", "split", "media")
 """Columns of a row that the page shows anyhow, if they are called so."""
 
@@ -94,7 +97,8 @@ def keep(count: int, wanted: Sequence[int], most: int | None, seed: str) -> tupl
     chosen = set(wanted)
     others = (i for i in range(count) if i not in chosen)
     by_chance = sorted(others, key=lambda i: short_hash(f"{seed}/{i}"))
-    return tuple(sorted([*chosen, *by_chance[: max(0, most - len(chosen))]]))
+    found = tuple(sorted([*chosen, *by_chance[: max(0, most - len(chosen))]]))
+    return None if len(found) == count else found
 
 
 def index_script(found: SampleTexts, texts: Texts) -> bytes:
@@ -110,9 +114,20 @@ def index_script(found: SampleTexts, texts: Texts) -> bytes:
         "titles": titles,
         "clusters": clusters if any(one is not None for one in clusters) else None,
         "kept": None if shown.kept is None else list(shown.kept),
+        "targets": _targets(columns, texts),
         "split": columns["split"][0] if columns["split"] else "",
     }
     return script(f"samples/{shown.key}", value)
+
+
+def _targets(columns: dict[str, list[Any]], texts: Texts) -> list[str | None] | None:
+    """The reference of every sample where these are classes to choose from: letters of choices, or
+    few and short ones; else None."""
+    targets = columns["target"]
+    few = set(targets) if len(targets) <= MOST_TITLES else set()
+    if not few or not (any(columns["choices"]) or len(few) <= MOST_TARGETS):
+        return None
+    return texts.all(targets) if max(map(len, few)) <= LONGEST_TARGET else None
 
 
 def sample_scripts(
@@ -125,7 +140,9 @@ def sample_scripts(
         rows = places[(number - 1) * SHARD : number * SHARD]
         value = _part(found.columns, rows, texts)
         if media is not None and any(media[i] for i in rows):
-            value["media"] = [media[i] for i in rows]
+            value["media"] = [
+                [{**one, "name": texts.clean(one["name"])} for one in media[i]] for i in rows
+            ]
         yield f"{number:04d}.js", script(f"samples/{shown.key}/{number}", value)
 
 
@@ -150,16 +167,9 @@ def _others(columns: dict[str, list[Any]], i: int, texts: Texts) -> dict[str, An
         return None
     seen = (columns["input"][i], columns["target"][i])
     kept = {k: v for k, v in row.items() if k not in KNOWN and not (v in seen and k != "context")}
-    cleaned = {k: texts.clean(v) if isinstance(v, str) else v for k, v in kept.items()}
-    return cleaned if not texts.patterns else _clean(cleaned, texts)
-
-
-def _clean(value: Any, texts: Texts) -> Any:
-    """Texts within lists and objects, too."""
-    if isinstance(value, str):
-        return texts.clean(value)
-    if isinstance(value, list):
-        return [_clean(one, texts) for one in value]
-    if isinstance(value, dict):
-        return {name: _clean(one, texts) for name, one in value.items()}
-    return value
+    try:
+        found: dict[str, Any] = texts.inside(kept)
+        json_text(found)
+    except (ValueError, RecursionError):  # 1e999, or lists in lists in lists
+        return None
+    return found

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import harness
 from harness.leaderboard.charts import bundle, theme
+from harness.leaderboard.classes import is_choice
 from harness.leaderboard.columns import Standings, model_href, task_href
 from harness.leaderboard.costs import stages
 from harness.leaderboard.data_files import board_value
-from harness.leaderboard.deltas import FIELDS, comparison_rows, find_deltas
+from harness.leaderboard.deltas import FIELDS, Deltas, comparison_rows, find_deltas, refused_rows
 from harness.leaderboard.examples import find_examples
 from harness.leaderboard.gather import Board
 from harness.leaderboard.history_page import history_view
@@ -23,9 +24,9 @@ from harness.leaderboard.model_page import model_view
 from harness.leaderboard.names import slug
 from harness.leaderboard.overview_page import overview
 from harness.leaderboard.page_parts import Sources
-from harness.leaderboard.pages import assets, render_pages
+from harness.leaderboard.pages import assets, render_live, render_pages
 from harness.leaderboard.rulings import find_rulings
-from harness.leaderboard.samples import SHARD
+from harness.leaderboard.samples import SHARD, Shown
 from harness.leaderboard.scripts import script
 from harness.leaderboard.task_page import task_view
 from harness.leaderboard.trade_page import trade_view
@@ -36,9 +37,13 @@ if TYPE_CHECKING:
 
 
 def site_pages(
-    board: Board, options: PublishOptions, home: tuple[Path, ...]
+    board: Board,
+    options: PublishOptions,
+    home: tuple[Path, ...],
+    shown: Mapping[str, Shown],
 ) -> Iterator[tuple[str, bytes]]:
-    """(path, content) of everything that is not data of one run."""
+    """(path, content) of everything that is not data of one run; ``shown`` says of which samples
+    there are texts."""
     standings = Standings(board, find_deltas(board))
     sources = Sources(
         options.texts, options.project, home, find_rulings(board, options.project), _stages(board)
@@ -46,8 +51,9 @@ def site_pages(
     examples = find_examples(board, options.texts)
     trade = trade_view(standings, sources)
     past = history_view(standings, sources.rulings)
+    nav = _nav(board, options)
     pages = render_pages(
-        _nav(board, options),
+        nav,
         overview(standings),
         [task_view(task, standings, sources, examples) for task in board.tasks],
         [model_view(model, standings, sources) for model in board.models],
@@ -55,10 +61,14 @@ def site_pages(
         past,
     )
     yield from pages.items()
+    if options.live:
+        yield "live.html", render_live(nav)
     yield from assets().items()
     yield "assets/vega.js", bundle().encode()
     yield "assets/themes.js", script("themes", {m: theme(m) for m in ("light", "dark")})
-    yield from _data(standings, options, trade, past)
+    yield from _data(standings, options, shown)
+    yield from _more_data(standings.deltas, trade, past)
+    yield from _tables(board)
 
 
 def _nav(board: Board, options: PublishOptions) -> Nav:
@@ -77,7 +87,7 @@ def _stages(board: Board) -> dict[tuple[str, str], Any]:
 
 
 def _data(
-    standings: Standings, options: PublishOptions, trade: TradeOff, past: History
+    standings: Standings, options: PublishOptions, shown: Mapping[str, Shown]
 ) -> Iterator[tuple[str, bytes]]:
     board = standings.board
     columns = [_column(one.column) for one in standings.all]
@@ -88,20 +98,22 @@ def _data(
             "slug": slug(task),
             "variants": [bench.variant for bench in benches],
             "primary": benches[0].primary,
-            "choices": any(i.name.startswith("choice") for b in benches for i in b.scorers),
+            "choices": any(is_choice(i.name) for b in benches for i in b.scorers),
         }
         for task, benches in board.tasks.items()
     ]
     head: dict[str, Any] = {"title": options.title, "texts": options.texts.answers, "shard": SHARD}
-    value = board_value(board, {**head, "columns": columns, "models": models, "tasks": tasks})
-    yield "data/board.js", script("board", value)
-    rows = [list(row) for row in comparison_rows(standings.deltas)]
-    yield "data/comparisons.js", script("comparisons", {"fields": list(FIELDS), "rows": rows})
+    head |= {"columns": columns, "models": models, "tasks": tasks}
+    yield "data/board.js", script("board", board_value(board, head, shown))
+
+
+def _more_data(deltas: Deltas, trade: TradeOff, past: History) -> Iterator[tuple[str, bytes]]:
+    compared = {"fields": FIELDS, "rows": comparison_rows(deltas), "refused": refused_rows(deltas)}
+    yield "data/comparisons.js", script("comparisons", compared)
     points = [asdict(point) for point in trade.points]
     costs = [list(cost) for cost in trade.costs]
     yield "data/trade.js", script("trade", {"points": points, "costs": costs})
     yield "data/history.js", script("history", {"points": [asdict(p) for p in past.points]})
-    yield from _tables(board)
 
 
 def _column(column: Any) -> dict[str, Any]:

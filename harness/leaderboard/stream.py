@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError, shown
@@ -66,12 +67,6 @@ class CellStream:
 def _split(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
     """The parts of a batch that belong to one cell each."""
     names = values_of(batch.column("cell"))
-    start = 0
-    while start < len(names):
-        stop = start + 1
-        if names[start] == names[-1]:  # as it mostly is
-            stop = len(names)
-        while stop < len(names) and names[stop] == names[start]:
-            stop += 1
+    ends = [i for i in range(1, len(names)) if names[i] != names[i - 1]]
+    for start, stop in pairwise([0, *ends, len(names)] if names else []):
         yield names[start], batch.slice(start, stop - start)
-        start = stop

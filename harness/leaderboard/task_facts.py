@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from harness.collect.library import Project
 from harness.errors import HarnessError
 from harness.leaderboard.columns import fields_of
 from harness.leaderboard.gather import Bench, BoardCell
-from harness.leaderboard.texts import Texts
+from harness.leaderboard.page_parts import Sources
 from harness.leaderboard.views import Code
 from harness.results.stored_judges import stored_spec
 
 
-def facts(bench: Bench) -> list[tuple[str, str]]:
+def facts(bench: Bench, sources: Sources) -> list[tuple[str, str]]:
     """(what, words) about a task's newest cell."""
     cell, spec = bench.newest, _spec(bench)
     data = spec.get("data")
@@ -31,50 +29,52 @@ def facts(bench: Bench) -> list[tuple[str, str]]:
         ("variants", _words(spec.get("variants"))),
         ("gate", "; ".join(map(_words, _listed(spec.get("gate"))))),
     ]
-    return [(what, words) for what, words in found if words]
+    return [(what, sources.clean(words)) for what, words in found if words]
 
 
-def description(bench: Bench) -> str:
+def description(bench: Bench, sources: Sources) -> str:
     """The task's own sentence."""
-    return str(_spec(bench).get("description") or "")
+    return sources.clean(str(_spec(bench).get("description") or ""))
 
 
-def readme(bench: Bench, project: Project | None) -> str:
+def readme(bench: Bench, sources: Sources) -> str:
     """The README beside the task's file, if the project has the file still; else ""."""
+    project = sources.project
     if project is None or not project.knows("task", bench.task):
         return ""
     try:
         path = project.get_task(bench.task).path.parent / "README.md"
-        return path.read_text(encoding="utf-8", errors="replace")
+        return sources.clean(path.read_text(encoding="utf-8", errors="replace"))
     except (HarnessError, OSError):
         return ""
 
 
-def prompts(bench: Bench, texts: Texts) -> list[Code]:
-    """The template, and one prompt as a model read it."""
+def prompts(bench: Bench, sources: Sources) -> list[Code]:
+    """The template, and one prompt as a model read it, if answers are published."""
     spec = _inner(_spec(bench), "prompt")
     found = []
     if isinstance(spec.get("template"), str):
-        found.append(Code("template", str(spec["template"]), "jinja"))
+        found.append(Code("template", sources.clean(str(spec["template"])), "jinja"))
     for turn in _listed(spec.get("messages")):
         if isinstance(turn, dict):
             title = f"template, {turn.get('role', '')}"
-            found.append(Code(title, str(turn.get("content", "")), "jinja"))
-    read = _one_prompt(bench.newest)
+            found.append(Code(title, sources.clean(str(turn.get("content", ""))), "jinja"))
+    read = _one_prompt(bench.newest) if sources.texts.answers else ""
     if read:
         title = f"a prompt as {bench.newest.record.model} read it"
-        found.append(Code(title, texts.clean(read), ""))
+        found.append(Code(title, sources.clean(read), ""))
     return found
 
 
-def rubrics(bench: Bench) -> list[Code]:
+def rubrics(bench: Bench, sources: Sources) -> list[Code]:
     """The rubric of each judge as it judged."""
     found = []
     for judge in dict.fromkeys(info.judge for info in bench.scorers if info.judge):
         spec = stored_spec(bench.newest.run, judge)
         if spec is not None:
             text = bench.newest.spec_text("judge", spec.template)
-            found.append(Code(f"{judge}, version {spec.version}", text, "jinja"))
+            title = f"{judge}, version {spec.version}"
+            found.append(Code(title, sources.clean(text), "jinja"))
     return found
 
 
@@ -114,9 +114,3 @@ def _words(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(_words, value))
     return "" if value is None else repr(value) if isinstance(value, str) else str(value)
-
-
-def path_of(cell: BoardCell, kind: str, name: str) -> Path | None:
-    """The file that a spec was read from, below its project."""
-    specs = cell.run.manifest.specs
-    return next((Path(s.path) for s in specs if (s.kind, s.name) == (kind, name)), None)

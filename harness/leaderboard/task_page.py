@@ -43,12 +43,12 @@ def task_view(
         name=task,
         slug=slug(task),
         version=first.newest.record.task_version,
-        description=description(first),
+        description=description(first, sources),
         tags=columns[0].column.tags if columns else (),
-        facts=tuple(facts(first)),
-        prompt=tuple(prompts(first, sources.texts)),
-        rubrics=tuple(rubrics(first)),
-        readme=readme(first, sources.project),
+        facts=tuple(facts(first, sources)),
+        prompt=tuple(prompts(first, sources)),
+        rubrics=tuple(rubrics(first, sources)),
+        readme=readme(first, sources),
         columns=tuple(one.column for one in columns),
         rows=standings.rows(columns),
         charts=tuple(charts),
@@ -77,6 +77,8 @@ def difference_chart(
             scale = 100 / span
             low, high = (None if end is None else end * scale for end in (delta.low, delta.high))
             words = delta.kind if delta.kind not in ("none", "few") else delta.words
+            if "only in form" in delta.words:
+                words = f"{words}, content not shown"
             less = "" if one.info.higher_is_better or one.info.neutral else " (lower is better)"
             text = label(one, model) + less
             rows.append(ForestRow(text, delta.value * scale, low, high, words))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.errors import SelectionError
 
@@ -13,8 +15,9 @@ REDACTED = "[redacted]"
 
 @dataclass(frozen=True)
 class Texts:
-    """``answers`` says whether answers and judges' replies are published; ``patterns`` find what
-    is replaced in whatever is; ``prompts`` whether each answer's prompt stands beside it."""
+    """``answers`` says whether answers, judges' replies and prompts are published, and errors,
+    which may quote them; ``patterns`` find what is replaced in whatever is published, but for
+    names and ids; ``prompts`` whether each answer's prompt stands beside it."""
 
     answers: bool = True
     prompts: bool = False
@@ -56,3 +59,27 @@ class Texts:
         if not self.patterns:
             return list(values)
         return [None if value is None else self.clean(value) for value in values]
+
+    def inside(self, value: Any) -> Any:
+        """A value of JSON as it is published: its texts at any depth, its numbers (somebody's
+        telephone is one) and the names of its fields."""
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, list):
+            return [self.inside(one) for one in value]
+        if isinstance(value, dict):
+            return {self.clean(name): self.inside(one) for name, one in value.items()}
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            text = str(value)
+            return value if self.clean(text) == text else self.clean(text)
+        return value
+
+    def json(self, text: str) -> str:
+        """Text that is JSON, and stays so; what is none is cleaned as any text."""
+        if not self.patterns:
+            return text
+        try:
+            value = json.loads(text)
+            return json.dumps(self.inside(value), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return self.clean(text)

@@ -251,6 +251,8 @@ class Overview:
     tags: tuple[str, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
     """models, tasks, samples, completions, failed."""
+    differences: tuple[TextTable, ...] = ()
+    """To the baselines, for the page compare."""
 
 
 @dataclass(frozen=True)

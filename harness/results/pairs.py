@@ -10,11 +10,11 @@ from harness.collect.suggest import known_or_near
 from harness.errors import SelectionError, StoreError
 from harness.results.aligned import Aligned, align, read_sides
 from harness.results.judged import judge_lines
-from harness.results.manifest import CellRecord
+from harness.results.manifest import FILE_NAME, CellRecord
 from harness.results.metrics import SampleScores
 from harness.results.mismatch import mismatches
 from harness.results.run import ScorerInfo
-from harness.results.store import RunReader, find_named, find_run, newest_with
+from harness.results.store import RUN_ID, RunReader, find_named, find_run, newest_with
 from harness.results.stored_judges import measured
 
 MOST_SIDES = 26
@@ -48,6 +48,8 @@ class CompareOptions:
     intersect: bool = False
     criteria: bool = False
     collect_reasons: bool = False
+    variant: str | None = None
+    """One variant of the tasks alone; all if None."""
     opponents: bool = False
     """Also what judges of pairs said of each model beside its own base: nothing to subtract."""
 
@@ -88,6 +90,21 @@ class CellPair:
 
 
 # --------------------------------------------------------------------------- sides
+
+
+def runs_among(words: Sequence[str]) -> list[str]:
+    """The words without folders that hold no run, not even half of one: a shell that writes out
+    ``runs/*`` names the folder of trainings, too. All of them, if nothing else is left."""
+    kept = [word for word in words if not _is_other_folder(Path(word))]
+    return kept or list(words)
+
+
+def _is_other_folder(path: Path) -> bool:
+    try:
+        known = (path / FILE_NAME).exists() or RUN_ID.search(path.name)
+        return path.is_dir() and not known
+    except (OSError, ValueError):
+        return False
 
 
 def find_sides(root: Path, a: str, b: str) -> list[tuple[Side, Side]]:
@@ -229,7 +246,9 @@ def common_cells(sides: Sequence[Side], options: CompareOptions) -> list[tuple[C
     common = [
         key
         for key in cells[0]
-        if all(key in of_side for of_side in cells) and wanted(key[0], options.tasks)
+        if all(key in of_side for of_side in cells)
+        and wanted(key[0], options.tasks)
+        and options.variant in (None, key[1])
     ]
     if not common:
         has = (f"{one.name} has {_names(own)}" for one, own in zip(sides, cells, strict=True))

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of tests/siteruns.py, written by the command."""
+    """The site of tests/browsed.py, written by the command."""
     browsers.need("chromium")
     from conftest import UserProject
-    from siteruns import build_site
+    from browsed import build_site
 
     root = tmp_path_factory.mktemp("published")
     with pytest.MonkeyPatch.context() as patch:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from browsers import Tab
 from playwright.sync_api import expect
-from siteruns import CHOICES, REASONING
+from browsed import CHOICES, REASONING
 
 LINES = "#found table tbody tr"
 
