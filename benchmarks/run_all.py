@@ -2,8 +2,8 @@
 
     python benchmarks/run_all.py [PART...]
 
-Parts are generate, choices, loras, cached, start, rouge, judge, compare, gate, plugin, demo; all if
-none is named.
+Parts are generate, choices, loras, cached, start, rouge, judge, compare, gate, plugin, site, demo;
+all if none is named.
 
 Ours is always the whole product: `harness run` as a process, with collection, scoring and Parquet.
 Peer and ours take turns; of each pair the better of REPEATS runs is kept, so that a busy moment
@@ -29,6 +29,7 @@ from bench_compare import compared  # noqa: E402
 from bench_gate import gated  # noqa: E402
 from bench_judge import judged  # noqa: E402
 from bench_plugin import started  # noqa: E402
+from bench_site import browsed  # noqa: E402
 from peer import PEER, Peer, install  # noqa: E402
 from process import Measured, measure  # noqa: E402
 from table import Row, table  # noqa: E402
@@ -268,6 +269,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "compare": lambda _: compared(),
     "gate": lambda _: gated(),
     "plugin": lambda _: started(),
+    "site": lambda _: browsed(),
     "demo": demo,
 }
 

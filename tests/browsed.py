@@ -16,7 +16,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reportruns import START, Cell
+from reportruns import Cell
 
 from harness.records import Completion, Sample, Score
 from harness.results.run import CellResult, CompletionRow, ModelInfo, Run, ScorerInfo, StageRow
@@ -150,7 +150,9 @@ def _by_hand() -> Run:
         for name in MODELS
     ]  # fmt: skip
     profile = [
-        StageRow(cell.cell_id, "generate", 20.0 + 15 * n, 40.0 + 30 * n, 60.0, 900.0 / (n + 1), 512.0)
+        StageRow(
+            cell.cell_id, "generate", 20.0 + 15 * n, 40.0 + 30 * n, 60.0, 900.0 / (n + 1), 512.0
+        )
         for n, cell in enumerate(cells)
     ]
     return Run(cells, started, started + timedelta(seconds=9), models=models, profile=profile)
@@ -179,7 +181,9 @@ def clip_cell(name: str, variant: str, wrong: int) -> CellResult:
     for sample, n in zip(samples, range(12), strict=True):
         for epoch in range(2):
             good = (n + epoch) % wrong != 0
-            done = Completion("", sample.target if good else "nothing", "stop", 9, 3, latency_ms=8.0)
+            done = Completion(
+                "", sample.target if good else "nothing", "stop", 9, 3, latency_ms=8.0
+            )
             if n == 11:
                 done = Completion("", finish_reason="skipped", error="the clip is too long")
             rows.append(CompletionRow(sample.id, epoch, done))

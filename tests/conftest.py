@@ -33,6 +33,7 @@ if threading.current_thread() is threading.main_thread():
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the end, too, if no page was looked at."""
     words = browsers.summary(terminalreporter.stats)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of tests/browsed.py, written by the command."""
     browsers.need("chromium")
-    from conftest import UserProject
     from browsed import build_site
+    from conftest import UserProject
 
     root = tmp_path_factory.mktemp("published")
     with pytest.MonkeyPatch.context() as patch:

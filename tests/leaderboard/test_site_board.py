@@ -135,7 +135,9 @@ def test_back_and_forward_bring_states_back(board: Tab) -> None:
 
 
 def test_states_that_mean_nothing_do_no_harm(board: Tab) -> None:
-    board.open("index.html#sort=nothing:down&tag=%E0%A4%A&base=__proto__&more=constructor&less=x&=&a")
+    board.open(
+        "index.html#sort=nothing:down&tag=%E0%A4%A&base=__proto__&more=constructor&less=x&=&a"
+    )
     assert models(board) == ["base", "tuned", "other"]
     assert len(heads(board)) == 4
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from browsed import CHOICES, REASONING
 from browsers import Tab
 from playwright.sync_api import expect
-from browsed import CHOICES, REASONING
 
 LINES = "#found table tbody tr"
 
@@ -239,7 +239,9 @@ def test_history_has_the_marks_of_gates(tab: Tab) -> None:
     assert "PASS" in tuned[0]
     assert "FAIL" in tuned[1]
     assert "it is worse" in tuned[1]
-    assert "FAIL" in tab.find("#charts figure").filter(has_text="tuned").locator("svg").text_content()
+    assert (
+        "FAIL" in tab.find("#charts figure").filter(has_text="tuned").locator("svg").text_content()
+    )
     tab.find("#choose label").filter(has_text="base").locator("input").click()
     expect(tab.find("#charts figure")).to_have_count(2)
     tab.page.reload()

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 MADE = """() => ({
   xss: window.__xss,
   elements: [...document.querySelectorAll(
-    "iframe, object, embed, math, base, form:not(.vega-bindings), animate, mglyph, frame, applet, portal, area," +
+    "iframe, object, embed, math, base, animate, mglyph, frame, applet, portal, area," +
+    "form:not(.vega-bindings)," +
     "head ~ * meta, head ~ * link, body style, body title, main script:not([type])," +
     "body script[src], img:not([src^='media/']), video:not([src^='media/'])"
   )].map((e) => e.outerHTML.slice(0, 99)),
@@ -33,6 +34,7 @@ MADE = """() => ({
         !/^(#|data:image|media\\/|assets\\/|data\\/|[\\w.-]+\\.html(#|$))/.test(a.value)))
     .map((a) => `${e.tagName} ${a.name}=${a.value}`.slice(0, 99))),
 })"""
+READ = "(s) => [...document.querySelectorAll(s)].map((e) => e.textContent)"
 NOTHING = {"xss": None, "elements": [], "attributes": []}
 
 
@@ -92,7 +94,7 @@ def address(page: str, **state: object) -> str:
 def test_every_page_is_read_and_nothing_happens(tab: Tab, hostile_site: Path) -> None:
     pages = sorted(path.name for path in hostile_site.glob("*.html"))
     assert len(pages) > 60
-    some = [page for at, page in enumerate(pages) if not page.startswith("model-") or at % 4 == 0]
+    some = [page for at, page in enumerate(pages) if not page.startswith("model-") or at % 9 == 0]
     for page in some:
         tab.open(page)
         if page in ("compare.html", "samples.html", "tradeoff.html", "history.html"):
@@ -106,7 +108,7 @@ def test_every_page_is_read_and_nothing_happens(tab: Tab, hostile_site: Path) ->
 
 def test_names_are_shown_as_they_are(tab: Tab) -> None:
     tab.open("index.html")
-    names = tab.run("() => [...document.querySelectorAll('#board tbody th > a bdi')].map((e) => e.textContent)")
+    names = tab.run(READ, "#board tbody th > a bdi")
     assert {shown(text) for text in TEXTS[:-1] if text.strip()} <= set(names)
     assert tab.text("h1") == TEXTS[4]
     tab.find("#find").fill("<svg onload")
@@ -125,8 +127,7 @@ def test_every_sample_is_opened_and_says_what_it_says(tab: Tab) -> None:
         tab.run("(hash) => { location.hash = hash; }", f"task=texts&i={at}")
         expect(tab.find(".opened h2 bdi")).to_have_text(f"{at}-{text[:300]}".strip() or "x")
         tab.find(".sample .answer").first.wait_for()
-        read = "(s) => [...document.querySelectorAll(s)].map((e) => e.textContent)"
-        parts = {name: tab.run(read, f".text.{name}") for name in ("input", "reply", "raw")}
+        parts = {name: tab.run(READ, f".text.{name}") for name in ("input", "reply", "raw")}
         if text:
             whole = text if len(text) < 3000 else text[:3000] + "… show 2,000 more characters"
             assert parts["input"] == [whole]
@@ -152,7 +153,7 @@ def test_hostile_tasks_choices_and_ids_have_lists_and_samples(tab: Tab) -> None:
         sound(tab)
     tab.open(address("samples.html", task="choices", i=1))
     tab.find(".sample .answer").first.wait_for()
-    taken = tab.run("() => [...document.querySelectorAll('.choices bdi')].map((e) => e.textContent)")
+    taken = tab.run(READ, ".choices bdi")
     assert taken == [*TEXTS[:24]]
 
 
@@ -166,12 +167,17 @@ def test_hostile_models_are_compared(tab: Tab) -> None:
     tab.find("#differences a").last.click()
     expect(tab.find("#filters button").first).to_be_visible()
     sound(tab)
-    attack = tab.run("(name) => harness.get('board').models.find((m) => m.name === name).id", TEXTS[4])
+    attack = tab.run(
+        "(name) => harness.get('board').models.find((m) => m.name === name).id", TEXTS[4]
+    )
     tab.open(address("compare.html", m="base") + f"&m={attack}&metrics=all")
     tab.find("#differences tbody tr").first.wait_for()
-    for at in range(tab.find("#differences tbody a").count()):
-        tab.find("#differences tbody a").nth(at).click()
+    links = tab.find("#differences tbody a")
+    assert links.count() == 22
+    for at in range(0, 22, 3):
+        links.nth(at).click()
         tab.find("#filters button").filter(has_text="all").click()
+        expect(tab.find("#found .found")).to_contain_text("samples: all,")
         tab.find("#found a[data-i]").first.click()
         tab.find(".sample .answer").first.wait_for()
         sound(tab)
@@ -192,10 +198,11 @@ def test_every_column_of_trade_off_and_history(tab: Tab) -> None:
         sound(tab)
 
 
-def test_hostile_addresses_do_nothing(tab: Tab) -> None:
+def test_hostile_addresses_do_nothing(open_tab: Callable[..., Tab], hostile_site: Path) -> None:
+    tab = open_tab(hostile_site.as_uri())
     keys = "sort find tag base badge more less theme at m task i sample only q c a b metric s cost"
     for at, text in enumerate([text for text in TEXTS if text.strip() and len(text) < 500]):
-        page = ("index", "samples", "compare", "history", "tradeoff")[at % 5]
+        page = ("samples", "tradeoff", "compare", "history", "index", "samples", "history")[at % 7]
         tab.open(address(f"{page}.html", **dict.fromkeys(keys.split(), text)))
         sound(tab)
         raw = json.dumps(text)[1:-1]

@@ -9,9 +9,9 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
+from browsed import MODELS
 from browsers import Tab
 from playwright.sync_api import expect
-from browsed import MODELS
 
 PAGES = (
     "index.html",
@@ -30,6 +30,7 @@ PAGES = (
 )
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 """A program of axe-core's that tests bring into the page; nothing of it is in the site."""
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 SHOTS = os.environ.get("HARNESS_SHOTS", "")
 """A folder: pictures of all pages for people to look at."""
 SETTLED = """
@@ -167,9 +168,7 @@ def test_no_page_is_wider_than_a_phone(open_tab: Callable[..., Tab], site: Path,
 
 
 @pytest.mark.parametrize("page", ["index.html", "task-sums.html", "samples.html#task=sums&i=7"])
-def test_paper_shows_the_content_alone(
-    open_tab: Callable[..., Tab], site: Path, page: str
-) -> None:
+def test_paper_shows_the_content_alone(open_tab: Callable[..., Tab], site: Path, page: str) -> None:
     tab = open_tab(site.as_uri(), color_scheme="dark").open(page)
     settle(tab)
     tab.page.emulate_media(media="print")
@@ -219,7 +218,7 @@ def test_without_scripts_the_board_can_be_read(plain: Tab) -> None:
 
 def test_without_scripts_all_tables_and_examples_can_be_read(plain: Tab) -> None:
     told = {
-        "task-sums.html": ("Prompt", "What is", "exact match", "Question: {{ input }}"),
+        "task-sums.html": ("What is", "exact match", "Question: {{ input }}"),
         "task-clips.html": ("fps=6", "0.773"),
         "task-colours.html": ("choice", "violet"),
         "model-tuned.html": ("difference includes zero", "Gate", "FAIL"),
@@ -230,8 +229,9 @@ def test_without_scripts_all_tables_and_examples_can_be_read(plain: Tab) -> None
     }
     for page, words in told.items():
         plain.open(page)
-        for summary in plain.find("main details:not([open]) > summary:visible").all():
-            summary.click()
+        closed = plain.find("main details:not([open]) > summary:visible")
+        for _ in range(closed.count()):
+            closed.first.click()
         text = plain.find("main").inner_text()
         assert [one for one in words if one not in text] == [], page
         assert "Loading" not in text
@@ -243,23 +243,24 @@ def test_without_scripts_all_tables_and_examples_can_be_read(plain: Tab) -> None
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_axe_finds_nothing_serious(
-    open_tab: Callable[..., Tab], site: Path, mode: str
-) -> None:
+def test_axe_finds_nothing_serious(open_tab: Callable[..., Tab], site: Path, mode: str) -> None:
     # bypassing the policy is for axe alone, which is no part of the site
     tab = open_tab(site.as_uri(), color_scheme=mode, bypass_csp=True)
     tab.page.add_init_script(path=AXE)
-    found = [f"{page}: {one}" for page in PAGES for one in _faults(tab, page)]
+    # nothing but colours differs in the dark
+    rules = RULES if mode == "light" else ["color-contrast"]
+    found = [f"{page}: {one}" for page in PAGES for one in _faults(tab, page, rules)]
     assert found == []
 
 
-def _faults(tab: Tab, page: str) -> list[str]:
+def _faults(tab: Tab, page: str, rules: list[str]) -> list[str]:
     tab.open(page)
     settle(tab)
     tab.run("() => document.querySelectorAll('main details').forEach((d) => { d.open = true; })")
     result: dict[str, Any] = tab.run(
-        "() => axe.run(document, {resultTypes: ['violations'], preload: false,"
-        "runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})"
+        "(rules) => axe.run(document,"
+        "{resultTypes: ['violations'], preload: false, runOnly: rules})",
+        rules,
     )
     return [
         f"{one['impact']} {one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
