@@ -31,6 +31,7 @@ from harness.leaderboard.scripts import script
 from harness.leaderboard.task_page import task_view
 from harness.leaderboard.trade_page import trade_view
 from harness.leaderboard.views import History, Link, Nav, TradeOff
+from harness.results.manifest import FILE_NAME
 
 if TYPE_CHECKING:
     from harness.leaderboard.publish import PublishOptions
@@ -77,6 +78,10 @@ def _nav(board: Board, options: PublishOptions) -> Nav:
         tasks=tuple(Link(task, task_href(task)) for task in board.tasks),
         models=tuple(Link(model, model_href(model)) for model in board.models),
         runs=tuple(run.run_id for run in board.runs),
+        downloads=tuple(
+            (run.run_id, (*(part.file for part in run.manifest.parts), FILE_NAME))
+            for run in board.runs
+        ),
         texts=options.texts.answers,
         version=harness.__version__,
     )
