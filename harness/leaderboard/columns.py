@@ -12,6 +12,7 @@ from harness.leaderboard.badges import cell_badges, model_badges
 from harness.leaderboard.deltas import Deltas
 from harness.leaderboard.gather import Bench, Board, BoardCell
 from harness.leaderboard.names import slug
+from harness.leaderboard.scripts import real
 from harness.leaderboard.views import CellView, Column, Delta, Link, ModelRow
 from harness.results.answers import task_label
 from harness.results.render import interval, number
@@ -122,7 +123,7 @@ class Standing:
             return None
         found = Interval(row.low, row.high, row.method)
         return CellView(
-            value=row.value,
+            value=real(row.value),
             low=row.low,
             high=row.high,
             text=number(row.value),

@@ -134,7 +134,8 @@ class SiteFolder:
         for path in sorted((self.old | below | killed) - wanted):
             (self.root / path).unlink(missing_ok=True)
         for name in OURS:
-            for folder in sorted((self.root / name).rglob("*"), reverse=True):
+            below = sorted((self.root / name).rglob("*"), reverse=True)
+            for folder in (*below, self.root / name):
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from harness.leaderboard.names import column_id, short_hash, slug
+from harness.leaderboard.scripts import real
 from harness.results.manifest import CellRecord
 from harness.results.run import MetricRow, ModelInfo, ScorerInfo
 from harness.results.store import RunReader
 from harness.results.stored_judges import measured
+from harness.results.tables import text
 
 Place = tuple[str, str, str]
 """Task, variant, model."""
@@ -60,7 +62,8 @@ class BoardCell:
     def spec_text(self, kind: str, name: str) -> str:
         """A spec's text as the run keeps it; "" if it does not."""
         specs = self.run.manifest.specs
-        return next((one.text for one in specs if (one.kind, one.name) == (kind, name)), "")
+        found = next((one.text for one in specs if (one.kind, one.name) == (kind, name)), "")
+        return text(found) or ""
 
 
 @dataclass(frozen=True)
@@ -210,6 +213,8 @@ def _baselines(past: Sequence[BoardCell]) -> dict[str, str]:
 def _cells(run: RunReader) -> Iterator[BoardCell]:
     rows: dict[str, dict[str, MetricRow]] = {}
     for row in run.metrics():
+        # a perplexity may be endless, and so may its interval
+        row = replace(row, low=real(row.low), high=real(row.high))
         rows.setdefault(row.cell, {})[row.metric] = row
     keys = sample_keys(run)
     for record in measured(run, run.manifest.cells):

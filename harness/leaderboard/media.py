@@ -123,14 +123,17 @@ def _small(raw: bytes) -> bytes | None:
     Raises one of BROKEN for what cannot be read."""
     from PIL import Image, ImageOps
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of huge pictures, and of odd ones that can be read
-        with Image.open(io.BytesIO(raw)) as image:
-            if image.width * image.height > LARGEST:
-                return None
-            image.draft("RGB", (WIDEST, WIDEST))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-        small.thumbnail((WIDEST, WIDEST))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures, and of odd ones that can be read
+            with Image.open(io.BytesIO(raw)) as image:
+                if image.width * image.height > LARGEST:
+                    return None
+                image.draft("RGB", (WIDEST, WIDEST))
+                small = ImageOps.exif_transpose(image).convert("RGB")
+    except Image.DecompressionBombError:
+        return None
+    small.thumbnail((WIDEST, WIDEST))
     out = io.BytesIO()
     small.save(out, "JPEG", quality=80)
     return out.getvalue()
