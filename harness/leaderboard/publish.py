@@ -160,6 +160,8 @@ def _sound(
             if not lenient:
                 raise
             trouble.append(str(error))
+    if trouble and not sound:
+        raise StoreError(f"no run can be published: {trouble[0]}")
     return sound, trouble
 
 
