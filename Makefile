@@ -21,6 +21,7 @@ demo: setup
 		-m tiny-llama,vad-tiny
 	$(BIN)/harness compare tiny-llama vad-tiny
 	$(BIN)/harness gate vad-tiny
+	$(BIN)/harness publish --title "tiny-llama before and after tuning"
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile

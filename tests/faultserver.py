@@ -106,6 +106,7 @@ class FaultServer:
         self.answer: Callable[[Asked], str] = echo
         self.reply: Callable[[Asked], dict[str, Any]] = lambda asked: envelope(self.answer(asked))
         self.delay = 0.0  # seconds before each answer
+        self.hold: Callable[[Asked], bool] = lambda asked: False  # as long as it says so, too
         self.asked: list[Asked] = []
         self.whole: Counter[str] = Counter()  # prompt -> replies with 200 that were sent whole
         self.busy = self.most_busy = 0
@@ -156,6 +157,8 @@ class FaultServer:
         try:
             if self.delay:
                 await asyncio.sleep(self.delay)
+            while self.hold(asked) and not self._over.is_set():
+                await asyncio.sleep(0.02)
             return await self._played(request, asked)
         finally:
             self.busy -= 1

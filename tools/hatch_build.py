@@ -12,6 +12,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDERS = ("tasks", "judges", "adapters", "finetune", "leaderboard")
 LEFT_OUT = {"__pycache__", ".DS_Store", ".gitkeep"}
+OURS = ("leaderboard/example/", "leaderboard/results/demo/")
+"""To be looked at in the repository; nothing reads them."""
 
 
 class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -25,4 +27,6 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
             for path in sorted((root / folder).rglob("*")):
                 if path.is_file() and not LEFT_OUT.intersection(path.parts):
                     inside = path.relative_to(root).as_posix()
+                    if inside.startswith(OURS):
+                        continue
                     build_data["force_include"][str(path)] = f"harness/_library/{inside}"

@@ -51,7 +51,8 @@ def compare(
     if "latest" in {text.partition(":")[0] for text in words}:
         for name in passed_over(root):
             click.echo(f"note: {name} is not whole and was passed over", err=True)
-    options = CompareOptions(tasks, metrics, **flags)
+    intersect, criteria = flags["intersect"], flags["criteria"]
+    options = CompareOptions(tasks, metrics, intersect=intersect, criteria=criteria)
     columns = shutil.get_terminal_size((WIDEST, 24)).columns
     click.echo(render(_report(find_groups(root, words), options, columns), form, columns))
 

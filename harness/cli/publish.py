@@ -55,12 +55,12 @@ def find_runs(words: tuple[str, ...], runs: Path | None) -> list[RunReader]:
     """The runs that words mean, or all whole ones; raises StoreError if there is none."""
     from harness.collect.library import project_root
     from harness.errors import StoreError
-    from harness.results.pairs import find_one
+    from harness.results.pairs import find_one, runs_among
     from harness.results.store import read_run, whole_runs
 
     root = runs or project_root(Path.cwd()) / "runs"
     if words:
-        return [find_one(root, word)[0] for word in _meant(words)]
+        return [find_one(root, word)[0] for word in runs_among(words)]
     found = []
     for path in whole_runs(root):
         try:
@@ -72,24 +72,6 @@ def find_runs(words: tuple[str, ...], runs: Path | None) -> list[RunReader]:
 
         raise StoreError(f"no runs below {shown(root)}: 'harness run' makes one")
     return found
-
-
-def _meant(words: tuple[str, ...]) -> list[str]:
-    """The words without what a shell's ``runs/*`` names beside runs: trainings, files."""
-    others = [word for word in words if len(words) > 1 and _is_beside(Path(word))]
-    for word in others:
-        click.echo(f"note: left out: {word} is no run", err=True)
-    return [word for word in words if word not in others] or list(words)
-
-
-def _is_beside(path: Path) -> bool:
-    """Whether a path, written as one, is there and is no run, nor what is left of one."""
-    from harness.results.manifest import FILE_NAME
-    from harness.results.store import RUN_ID
-
-    if len(path.parts) < 2 or not path.exists() or (path / FILE_NAME).exists():
-        return False
-    return not RUN_ID.fullmatch(path.name)
 
 
 def _publish(
@@ -112,6 +94,10 @@ def _publish(
     done = publish(find_runs(words, runs), to, wanted)
     for why in done.left_out:
         click.echo(f"note: left out: {why}", err=True)
+    if not done.runs:
+        from harness.errors import StoreError
+
+        raise StoreError("every run is damaged: there is nothing to publish")
     return done
 
 

@@ -46,10 +46,11 @@ def report(
     from harness.errors import shown
     from harness.leaderboard.report.build import ReportOptions, make_report
     from harness.leaderboard.report.folder import check_target, write_folder
+    from harness.results.pairs import runs_among
 
     check_target(target)
     root = runs or project_root(Path.cwd()) / "runs"
-    files = make_report(root, ReportOptions(words, baseline=baseline, **flags))
+    files = make_report(root, ReportOptions(tuple(runs_among(words)), baseline=baseline, **flags))
     write_folder(target, files)
     tables = sum(name.startswith("tables/") for name in files) // 3
     figures = sum(name.startswith("figures/") for name in files) // 3

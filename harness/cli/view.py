@@ -41,6 +41,7 @@ def view(
     from harness.collect.library import project_root
     from harness.leaderboard.serve import SiteServer
     from harness.leaderboard.watch import Watch
+    from harness.results.pairs import runs_among
     from harness.results.store import find_run
 
     root = project_root(Path.cwd())
@@ -48,7 +49,7 @@ def view(
     site = root / ".harness" / "site" if to is None else to
     if runs is not None and not folder.is_dir():
         raise HarnessError(f"no folder {folder}; 'harness run' makes one")
-    named = list(dict.fromkeys(find_run(folder, name).path for name in names))
+    named = list(dict.fromkeys(find_run(folder, name).path for name in runs_among(names)))
     watch = Watch(folder, named, lambda paths: build_site(paths, site), _say)
     with SiteServer(site, watch.live, port or 0) as server:
         threading.Thread(
@@ -69,7 +70,7 @@ def build_site(runs: Sequence[Path], to: Path) -> None:
     from harness.leaderboard.publish import PublishOptions, publish, readable_project
     from harness.results.store import read_run
 
-    options = PublishOptions(project=readable_project(), lenient=True)
+    options = PublishOptions(project=readable_project(), live=True, lenient=True)
     for why in publish([read_run(path) for path in runs], to, options).left_out:
         _say(f"note: left out: {why}")
 

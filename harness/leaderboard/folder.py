@@ -144,8 +144,8 @@ class SiteFolder:
         for path in sorted((self.old | below | killed) - wanted):
             (self.root / path).unlink(missing_ok=True)
         for name in OURS:
-            folders = sorted((self.root / name).rglob("*"), reverse=True)
-            for folder in (*folders, self.root / name):
+            inside = sorted((self.root / name).rglob("*"), reverse=True)
+            for folder in (*inside, self.root / name):
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
 

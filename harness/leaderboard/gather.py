@@ -94,9 +94,10 @@ class Bench:
 
     @property
     def primary(self) -> str:
-        """The metric that stands for the task: the first that its file names, of those that say
-        something of a model alone; "" if there is none."""
-        return next((i.name for i in self.scorers if not (i.criterion or i.opponent)), "")
+        """The metric that stands for the task: the first that its file names, of those that have a
+        better side and say something of a model alone; "" if there is none."""
+        other = (i for i in self.scorers if not (i.criterion or i.opponent))
+        return min(other, key=lambda info: info.neutral, default=ScorerInfo("")).name
 
     def column(self, metric: str) -> str:
         """The id of a column."""

@@ -20,6 +20,7 @@ from harness.leaderboard.views import (
     CellView,
     Column,
     History,
+    Link,
     ModelRow,
     ModelView,
     Nav,
@@ -56,24 +57,10 @@ only place whiskers.
 
 _TEMPLATES = {"overview": "index.html.j2"}
 # ids that templates use themselves
-_TAKEN = frozenset(
-    {
-        "main",
-        "theme",
-        "say",
-        "tools",
-        "board",
-        "find",
-        "tag",
-        "base",
-        "badge",
-        "columns",
-        "reset",
-        "shown",
-        "scores",
-        "live",
-    }
-)
+_TAKEN = (
+    "main", "theme", "say", "tools", "board", "find", "tag", "base", "badge", "columns", "reset",
+    "shown", "scores", "metrics", "every", "live",
+)  # fmt: skip
 
 
 def render_pages(
@@ -85,30 +72,27 @@ def render_pages(
     history: History,
 ) -> dict[str, bytes]:
     """All pages by their path in the site. The same views make the same bytes."""
-    scales = _scales([overview, *tasks])
-    shared = {
+    site = _Site(nav, _scales([overview, *tasks]), {model.name: model.slug for model in models})
+    views = {
         "tables": overview.differences,
         "overview": overview,
+        "tasks": tasks,
+        "models": models,
         "trade": trade,
         "history": history,
         "forest": _forest(),
     }
-    pages = {
-        path: _page(nav, name, scales, shared | {"tasks": tasks, "models": models})
-        for name, path, _ in PAGES
-    }
+    pages = {path: site.page(name, views) for name, path, _ in PAGES}
     for task in tasks:
-        pages[f"task-{task.slug}.html"] = _page(nav, "task", scales, {"task": task})
-    slugs = {model.name: model.slug for model in models}
+        pages[f"task-{task.slug}.html"] = site.page("task", {"task": task})
     for model in models:
-        views = {"model": model, "compare": _compare(model, slugs)}
-        pages[f"model-{model.slug}.html"] = _page(nav, "model", scales, views)
+        pages[f"model-{model.slug}.html"] = site.page("model", {"model": model})
     return pages
 
 
 def render_live(nav: Nav) -> bytes:
     """The page of a run that is still going on; live.js fills it."""
-    return _page(nav, "live", {}, {})
+    return _Site(nav, {}, {}).page("live", {})
 
 
 def assets() -> dict[str, bytes]:
@@ -125,27 +109,44 @@ def _forest() -> Chart:
     return forest("forest", title, [ForestRow(title, 0.0, -1.0, 1.0, "no difference shown")])
 
 
-def _compare(model: ModelView, slugs: Mapping[str, str]) -> str:
-    """Where a model is compared with its baseline; "" if the site holds none."""
-    base = slugs.get(model.baseline.text) if model.baseline else None
-    return f"compare.html#m={_hash(base)}&m={_hash(model.slug)}" if base else ""
-
-
 def _folder() -> Path:
     return library_root() / "leaderboard" / "site"
 
 
-def _page(nav: Nav, name: str, scales: Mapping[str, _Scale], views: Mapping[str, object]) -> bytes:
-    template = _environment().get_template(_TEMPLATES.get(name, f"{name}.html.j2"))
+@dataclass(frozen=True)
+class _Site:
+    """What every page needs; its methods are what templates call."""
 
-    def whisker(column: Column, cell: CellView) -> str:
-        scale = scales.get(column.id)
+    nav: Nav
+    scales: Mapping[str, _Scale]
+    """By the id of a column."""
+    slugs: Mapping[str, str]
+    """Of the models that have a page, by name."""
+
+    def page(self, name: str, views: Mapping[str, object]) -> bytes:
+        template = _environment().get_template(_TEMPLATES.get(name, f"{name}.html.j2"))
+        text = template.render(
+            nav=self.nav,
+            page=name,
+            pages=PAGES,
+            csp=CSP,
+            anchor=_anchors(),
+            whisker=self.whisker,
+            compared=self.compared,
+            **views,
+        )
+        return text.encode()
+
+    def whisker(self, column: Column, cell: CellView) -> str:
+        """The style of a cell's whisker, "" for none."""
+        scale = self.scales.get(column.id)
         return scale.place(cell) if scale else ""
 
-    text = template.render(
-        nav=nav, page=name, pages=PAGES, csp=CSP, anchor=_anchors(), whisker=whisker, **views
-    )
-    return text.encode()
+    def compared(self, baseline: Link | None, model: str) -> str:
+        """Where a model is compared with its baseline; "" if the site holds only one of them."""
+        base = self.slugs.get(baseline.text) if baseline else None
+        own = self.slugs.get(model)
+        return f"compare.html#m={_hash(base)}&m={_hash(own)}" if base and own else ""
 
 
 @functools.cache

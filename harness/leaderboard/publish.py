@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ SHOWN = (
     "finetune/**/*.recipe.yaml",
     "runs/finetune/*/curve.parquet",
     "runs/finetune/*/recipe.json",
+    "judges/calibration/**/*",
     f"{BASELINES}/*/{FILE_NAME}",
 )
 """Files of a project, beside its runs, that pages are made of."""
@@ -51,8 +52,11 @@ class PublishOptions:
     project: Project | None = None
     fresh: bool = False
     """Write everything anew, whatever is there."""
+    live: bool = False
+    """With the page of what is running, which only `harness view` can fill."""
     lenient: bool = False
-    """Leave out runs that are damaged, in place of ending with the first."""
+    """Leave out runs that are damaged, in place of ending with the first; no run at all makes the
+    site of none."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def publish(runs: Sequence[RunReader], to: Path, options: PublishOptions) -> Pub
     Raises StoreError for no runs, for a damaged one, for a folder that holds something else, and
     for a disk that refuses; the old site stays as it is until the pages are written.
     """
-    if not runs:
+    if not runs and not options.lenient:
         raise StoreError("no runs to publish: 'harness run' makes one")
     runs = list({run.run_id: run for run in runs}.values())
     site = SiteFolder.open(to)
@@ -158,8 +162,6 @@ def _sound(
             if not lenient:
                 raise
             trouble.append(str(error))
-    if not sound:
-        raise StoreError(f"no run can be published: {trouble[0]}")
     return sound, trouble
 
 
@@ -183,27 +185,19 @@ def site_stamp(runs: Sequence[RunReader], options: PublishOptions) -> str:
     """A hash of everything that determines the site: runs, options, templates, and the files of the
     project that the pages show."""
     digest = hashlib.sha256()
-    words = [FORMAT, harness.__version__, options.title, options.max_samples]
+    words = [FORMAT, harness.__version__, options.title, options.max_samples, options.live]
     digest.update(json.dumps([*words, options.texts.words], default=str).encode())
     for run in sorted(runs, key=lambda one: one.path.as_posix()):
         digest.update(_digest(run.path / FILE_NAME))
-    for file in _inputs(options.project):
-        digest.update(file.as_posix().encode() + _digest(file))
+    folders: dict[Path, tuple[str, ...]] = {library_root(): ("leaderboard/site/*",)}
+    folders[Path(harness.__file__).parent] = ("leaderboard/**/*.py",)
+    if options.project is not None:
+        folders[options.project.root] = folders.get(options.project.root, ()) + SHOWN
+    for root, patterns in folders.items():
+        for file in sorted({one for pattern in patterns for one in root.glob(pattern)}):
+            if file.is_file():
+                digest.update(file.relative_to(root).as_posix().encode() + _digest(file))
     return digest.hexdigest()
-
-
-def _inputs(project: Project | None) -> Iterator[Path]:
-    """Files beside the runs that pages are made of."""
-    root = library_root()
-    yield from sorted(one for one in (root / "leaderboard" / "site").rglob("*") if one.is_file())
-    package = Path(harness.__file__).parent
-    yield from sorted((package / "leaderboard").rglob("*.py"))
-    if project is None:
-        return
-    own = project.root
-    for pattern in SHOWN:
-        yield from sorted(own.glob(pattern))
-    yield from sorted(one for one in own.glob("judges/calibration/**/*") if one.is_file())
 
 
 def _digest(file: Path) -> bytes:

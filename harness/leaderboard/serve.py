@@ -41,7 +41,6 @@ one has its name. The object, in which every text may be hostile and is only eve
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import sys
@@ -53,6 +52,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import HarnessError
+from harness.leaderboard.scripts import script
 
 HOST = "127.0.0.1"
 LIVE = "/live.js"
@@ -132,13 +132,6 @@ def find_file(site: Path, path: str) -> Path | None:
     return file if inside and all(map(_plain, file.relative_to(top).parts)) else None
 
 
-def script(name: str, value: object) -> str:
-    """A classic script that hands a value to the page; it holds no `<` and only ASCII, so that it
-    is one statement wherever it stands."""
-    text = f"{json.dumps(name)}, {json.dumps(value, allow_nan=False)}".replace("<", "\\u003c")
-    return f"harness.put({text});\n"
-
-
 def _plain(name: str) -> bool:
     return bool(name) and not name.startswith(".") and not set(name) & set("\\:\0")
 
@@ -163,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path = urlsplit(self.path).path
         if path == LIVE:
-            self._send(HTTPStatus.OK, SCRIPT, script("live", self.server.live()).encode("ascii"))
+            self._send(HTTPStatus.OK, SCRIPT, script("live", self.server.live()))
             return
         file = find_file(self.server.site, path)
         try:

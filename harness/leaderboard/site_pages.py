@@ -24,13 +24,14 @@ from harness.leaderboard.model_page import model_view
 from harness.leaderboard.names import slug
 from harness.leaderboard.overview_page import overview
 from harness.leaderboard.page_parts import Sources
-from harness.leaderboard.pages import assets, render_pages
+from harness.leaderboard.pages import assets, render_live, render_pages
 from harness.leaderboard.rulings import find_rulings
 from harness.leaderboard.samples import SHARD, Shown
 from harness.leaderboard.scripts import real, script
 from harness.leaderboard.task_page import task_view
 from harness.leaderboard.trade_page import trade_view
 from harness.leaderboard.views import History, Link, Nav, TradeOff
+from harness.results.manifest import FILE_NAME
 
 if TYPE_CHECKING:
     from harness.leaderboard.publish import PublishOptions
@@ -51,8 +52,9 @@ def site_pages(
     examples = find_examples(board, options.texts)
     trade = trade_view(standings, sources)
     past = history_view(standings, sources.rulings)
+    nav = _nav(board, options)
     pages = render_pages(
-        _nav(board, options),
+        nav,
         overview(standings),
         [task_view(task, standings, sources, examples) for task in board.tasks],
         [model_view(model, standings, sources) for model in board.models],
@@ -60,6 +62,8 @@ def site_pages(
         past,
     )
     yield from pages.items()
+    if options.live:
+        yield "live.html", render_live(nav)
     yield from assets().items()
     yield "assets/vega.js", bundle().encode()
     yield "assets/themes.js", script("themes", {m: theme(m) for m in ("light", "dark")})
@@ -74,6 +78,10 @@ def _nav(board: Board, options: PublishOptions) -> Nav:
         tasks=tuple(Link(task, task_href(task)) for task in board.tasks),
         models=tuple(Link(model, model_href(model)) for model in board.models),
         runs=tuple(run.run_id for run in board.runs),
+        downloads=tuple(
+            (run.run_id, (*(part.file for part in run.manifest.parts), FILE_NAME))
+            for run in board.runs
+        ),
         texts=options.texts.answers,
         version=harness.__version__,
     )

@@ -122,7 +122,8 @@ class Watch:
             seen, site, version = list(self._seen.values()), self._in_site, self._version
             newest = self._newest
         ended = sorted((one for one in seen if one.ended), key=_end, reverse=True)
-        rows = [_row(one, site) for one in (*(one for one in seen if not one.ended), *ended)]
+        running = sorted((one for one in seen if not one.ended), key=_id, reverse=True)
+        rows = [_row(one, site) for one in (*running, *ended)]
         return {"schema": 1, "version": version, "newest": newest, "runs": rows}
 
     # ----------------------------------------------------------------------- what is running
@@ -207,6 +208,10 @@ class Watch:
                 self._say(f"left out: {error}")
             return False
         return True
+
+
+def _id(one: Seen) -> str:
+    return one.id
 
 
 def _end(one: Seen) -> datetime:

@@ -10,11 +10,11 @@ from harness.collect.suggest import known_or_near
 from harness.errors import SelectionError, StoreError
 from harness.results.aligned import Aligned, align, read_sides
 from harness.results.judged import judge_lines
-from harness.results.manifest import CellRecord
+from harness.results.manifest import FILE_NAME, CellRecord
 from harness.results.metrics import SampleScores
 from harness.results.mismatch import mismatches
 from harness.results.run import ScorerInfo
-from harness.results.store import RunReader, find_named, find_run, newest_with
+from harness.results.store import RUN_ID, RunReader, find_named, find_run, newest_with
 from harness.results.stored_judges import measured
 
 MOST_SIDES = 26
@@ -90,6 +90,22 @@ class CellPair:
 
 
 # --------------------------------------------------------------------------- sides
+
+
+def runs_among(words: Sequence[str]) -> list[str]:
+    """The words without folders that hold no run, not even half of one: a shell that writes out
+    ``runs/*`` names the folder of trainings, too. All of them, if nothing else is left."""
+    kept = [word for word in words if not _is_other_folder(Path(word))]
+    return kept or list(words)
+
+
+def _is_other_folder(path: Path) -> bool:
+    try:
+        known = (path / FILE_NAME).exists() or RUN_ID.search(path.name)
+        # a name alone is that of a model, even if a folder has it, too
+        return len(path.parts) > 1 and path.is_dir() and not known
+    except (OSError, ValueError):
+        return False
 
 
 def find_sides(root: Path, a: str, b: str) -> list[tuple[Side, Side]]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 TEMPORARY = ".tmp-"
 LEFTOVER_AGE_S = 24 * 3600
+ROWS_AT_ONCE = 1 << 16
+"""Of a table of which only some rows are wanted: the others are never in memory together."""
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
 
@@ -160,7 +162,6 @@ class RunReader:
         cut short, damaged, or not what the manifest says was written.
         """
         import pyarrow as pa
-        import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         file = self.path / f"{name}.parquet"
@@ -168,11 +169,16 @@ class RunReader:
         try:
             # not `read_table`: it imports pyarrow.dataset, a fifth of a second
             with pq.ParquetFile(file) as opened:
-                found = opened.read(columns=wanted)
-            for column, value in (where or {}).items():
-                # not `equal`: it makes a scalar of the value, for which pyarrow imports pandas
-                wanted_value = make_array([value], "string")
-                found = found.filter(pc.is_in(found.column(column), value_set=wanted_value))
+                if where:
+                    parts = opened.iter_batches(ROWS_AT_ONCE, columns=wanted)
+                    kept = [
+                        part for part in (_rows_where(one, where) for one in parts) if len(part)
+                    ]
+                    whole = opened.schema_arrow
+                    empty = whole if wanted is None else pa.schema([whole.field(n) for n in wanted])
+                    found = pa.Table.from_batches(kept, kept[0].schema if kept else empty)
+                else:
+                    found = opened.read(columns=wanted)
             found = found if columns is None else found.select(list(columns))
         except FileNotFoundError:
             if not self._keeps(file.name):
@@ -235,6 +241,17 @@ class RunReader:
             what = f"{part.file} has {rows} rows, the manifest says {part.rows}"
             raise StoreError(f"{shown(self.path)}: damaged: {what}")
         raise StoreError(f"{shown(file)}: is not the file that was written ({part.bytes} bytes)")
+
+
+def _rows_where(batch: pa.RecordBatch, where: Mapping[str, str]) -> pa.RecordBatch:
+    """The rows of a batch whose columns have these values."""
+    import pyarrow.compute as pc
+
+    for column, value in where.items():
+        # not `equal`: it makes a scalar of the value, for which pyarrow imports pandas
+        known = make_array([value], "string")
+        batch = batch.filter(pc.is_in(batch.column(column), value_set=known))
+    return batch
 
 
 def _count_rows(body: bytes) -> int | None:

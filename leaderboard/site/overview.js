@@ -288,6 +288,7 @@
       shown.textContent = error.message; // the columns of the page can still be chosen
     }
     fillMenu();
+    menu.querySelector(".sheet").scrollIntoView({ block: "nearest" });
   }
 
   fill();

@@ -384,8 +384,14 @@
     });
     window.addEventListener("afterprint", () => opened.forEach((each) => (each.open = false)));
     repaint();
-    const at = state.get("at");
-    if (at) go(at, false);
+    let at = null;
+    const arrive = () => {
+      const next = state.get("at");
+      if (next && next !== at) go(next, false);
+      at = next;
+    };
+    arrive();
+    state.listen(arrive);
   }
 
   Object.assign(harness, { load, el, state, number, chart, table, say, theme, script, go });
