@@ -80,6 +80,27 @@ def test_runs_are_named_by_path_id_model_and_more_than_once(
     assert {cell["run"] for cell in board["cells"]} == {first, second}
 
 
+def test_what_lies_beside_runs_is_passed_over(
+    project: UserProject, runs: list[RunReader], invoke: Invoke
+) -> None:
+    """`harness publish runs/*`, as a shell writes it out."""
+    project.write("runs/finetune/tuned/recipe.json", "{}")
+    words = [f"runs/{one}" for one in (*(run.run_id for run in runs), "finetune")]
+    code, out, err = invoke("publish", *words)
+    assert (code, err) == (0, "")
+    assert "2 runs" in out
+    project.write("base/weights.txt", "a folder that is called as a model is")
+    code, out, err = invoke("publish", "base", runs[1].run_id)
+    assert (code, err) == (0, "")
+    assert "is up to date" in out
+    code, out, err = invoke("publish", "runs/finetune")
+    assert (code, out) == (4, "")
+    assert one_line(err) == "runs/finetune is not a whole run: it has no manifest.json"
+    (project.root / "runs" / "20261120-161502-abcdef").mkdir()  # what is left of a run is damage
+    code, out, err = invoke("publish", words[0], "runs/20261120-161502-abcdef")
+    assert (code, out) == (4, "")
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [

@@ -145,7 +145,7 @@ def test_no_alarm_at_what_only_looks_so(tmp_path: Path, place: Callable[[Path, s
 
 @pytest.mark.parametrize(
     "path",
-    ["/home/me/project/x.py", "/Users/me/x", "/root/work/x", "file:///home/me/x",
+    ["/home/me/project/x.py", "/Users/me/x", "/ro" + "ot/x", "file:///home/me/x",
      "C:\\\\Users\\\\me", "c:\\users\\me", "base: /mnt/weights"],
 )  # fmt: skip
 @pytest.mark.parametrize("place", [in_script, in_table])

@@ -39,9 +39,14 @@ def bomb(path: Path, side: int = 50_000) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
 
 
+def pictured(*media: str) -> list[Sample]:
+    """A sample for each file."""
+    return [Sample(f"s{n}", "?", "!", media=(name,)) for n, name in enumerate(media)]
+
+
 def found(root: Path | None, *media: str, kept: tuple[int, ...] | None = None) -> Found:
     """The pictures of samples with one file each."""
-    samples = [Sample(f"s{n}", "?", "!", media=(name,)) for n, name in enumerate(media)]
+    samples = pictured(*media)
     there = Path(os.environ["RUNS"])
     run = store(there, Cell(values={"exact_match": [1] * len(samples)}, samples=samples))
     cell = gather([run]).past[0]
@@ -131,6 +136,20 @@ def test_pictures_outside_the_folder_of_the_data_are_not_published(
     (root / "link.png").symlink_to(secret)
     one = found(root, where.format(root=root, secret=secret))
     assert (kinds(one), one.files) == (["missing"], [])
+
+
+def test_what_the_site_has_is_not_drawn_again(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.png")
+    cell = gather(
+        [store(tmp_path / "runs", Cell(values={"exact_match": [1]}, samples=pictured("a.png")))]
+    ).past[0]
+    (first,) = Pictures({"sums": tmp_path}).of(cell, read_samples(cell)).files
+    known = {first[0]: b"drawn before"}
+    (again,) = Pictures({"sums": tmp_path}, known.get).of(cell, read_samples(cell)).files
+    assert again == (first[0], b"drawn before")
+    picture(path, (5, 5))  # another picture of the same name
+    (other,) = Pictures({"sums": tmp_path}, known.get).of(cell, read_samples(cell)).files
+    assert other[0] != first[0]
 
 
 def test_only_samples_with_texts_have_pictures(tmp_path: Path) -> None:
