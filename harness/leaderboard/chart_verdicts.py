@@ -212,8 +212,10 @@ def _history(table: Table, axes: Axes, times: bool) -> Any:
 
     shown = in_order(str(row["kind"]) for row in table.values)
     colour, shape = kind_scales(OUTCOMES, OUTCOME_SHAPES, [k for k in OUTCOMES if k in shown])
+    # whole dates: of a single run, the default would write the milliseconds alone
+    when = alt.Axis(format="%Y-%m-%d %H:%M", labelOverlap="greedy", tickCount=4)
     x = (
-        alt.X("at:T", scale=alt.Scale(type="utc", padding=10), title=axes.x)
+        alt.X("at:T", scale=alt.Scale(type="utc", padding=10), title=axes.x, axis=when)
         if times
         else alt.X("at:Q", scale=alt.Scale(zero=False, nice=False, padding=10), title=axes.x)
     )

@@ -76,6 +76,16 @@ class SiteFolder:
         self.groups[name] = old
         return True
 
+    def whole(self, path: str) -> bytes | None:
+        """A file of the last publish, if it is there as it was written."""
+        groups = self.known.get("groups", {}).values()
+        sizes = [group["files"][path] for group in groups if path in group["files"]]
+        try:
+            body = (self.root / path).read_bytes() if sizes else b""
+        except OSError:
+            return None
+        return body if sizes and len(body) == sizes[0] else None
+
     def write(self, name: str, stamp: str, files: Iterable[tuple[str, bytes]]) -> None:
         """Write a group of files: (path below the site, content). Raises StoreError."""
         sizes: dict[str, int] = {}
@@ -134,7 +144,8 @@ class SiteFolder:
         for path in sorted((self.old | below | killed) - wanted):
             (self.root / path).unlink(missing_ok=True)
         for name in OURS:
-            for folder in sorted((self.root / name).rglob("*"), reverse=True):
+            inside = sorted((self.root / name).rglob("*"), reverse=True)
+            for folder in (*inside, self.root / name):
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
 

@@ -10,6 +10,7 @@ from harness.leaderboard.columns import Standings, model_href, task_href
 from harness.leaderboard.gather import BoardCell
 from harness.leaderboard.names import column_id
 from harness.leaderboard.rulings import Gated, Key
+from harness.leaderboard.scripts import real
 from harness.leaderboard.views import Column, History, HistoryPoint, Link, TextTable
 from harness.results.answers import task_label
 from harness.results.render import interval, number
@@ -60,7 +61,7 @@ def _points(cell: BoardCell, rulings: Mapping[Key, Gated]) -> list[HistoryPoint]
             run=cell.run.run_id,
             when=cell.run.manifest.started,
             step=step,
-            value=row.value,
+            value=real(row.value),
             low=row.low,
             high=row.high,
             n=row.n,

@@ -7,6 +7,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class Pictures:
 
     roots: dict[str, Path] = field(default_factory=dict)
     """Task -> the folder that the paths of its media start from."""
+    drawn: Callable[[str], bytes | None] = lambda path: None
+    """The pictures that the site has already, by their path in it."""
     _known: dict[Path, tuple[str, bytes] | None] = field(default_factory=dict)
 
     def of(self, cell: BoardCell, found: SampleTexts) -> Found:
@@ -82,7 +85,7 @@ class Pictures:
 
     def _picture(self, path: Path, root: Path) -> tuple[str, bytes] | None:
         if path not in self._known:
-            self._known[path] = _draw(path, root)
+            self._known[path] = _draw(path, root, self.drawn)
         return self._known[path]
 
 
@@ -102,7 +105,7 @@ def media_roots(board: Board, project: Project | None) -> dict[str, Path]:
     return found
 
 
-def _draw(path: Path, root: Path) -> tuple[str, bytes] | None:
+def _draw(path: Path, root: Path, drawn: Callable[[str], bytes | None]) -> tuple[str, bytes] | None:
     """(path in the site, JPEG); the path is named after the file's own bytes."""
     try:
         whole = path.resolve(strict=True)
@@ -111,11 +114,12 @@ def _draw(path: Path, root: Path) -> tuple[str, bytes] | None:
         if not whole.is_file() or whole.stat().st_size > LONGEST:  # a pipe would be waited for
             return None
         raw = whole.read_bytes()
-        body = _small(raw)
+        digest = hashlib.sha256(raw).hexdigest()[:16]
+        name = f"media/{short_hash(digest, 2)}/{digest}.jpg"
+        body = drawn(name) or _small(raw)
     except BROKEN:
         return None
-    digest = hashlib.sha256(raw).hexdigest()[:16]
-    return None if body is None else (f"media/{short_hash(digest, 2)}/{digest}.jpg", body)
+    return None if body is None else (name, body)
 
 
 def _small(raw: bytes) -> bytes | None:
@@ -123,14 +127,17 @@ def _small(raw: bytes) -> bytes | None:
     Raises one of BROKEN for what cannot be read."""
     from PIL import Image, ImageOps
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of huge pictures, and of odd ones that can be read
-        with Image.open(io.BytesIO(raw)) as image:
-            if image.width * image.height > LARGEST:
-                return None
-            image.draft("RGB", (WIDEST, WIDEST))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-        small.thumbnail((WIDEST, WIDEST))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures, and of odd ones that can be read
+            with Image.open(io.BytesIO(raw)) as image:
+                if image.width * image.height > LARGEST:
+                    return None
+                image.draft("RGB", (WIDEST, WIDEST))
+                small = ImageOps.exif_transpose(image).convert("RGB")
+    except Image.DecompressionBombError:
+        return None
+    small.thumbnail((WIDEST, WIDEST))
     out = io.BytesIO()
     small.save(out, "JPEG", quality=80)
     return out.getvalue()

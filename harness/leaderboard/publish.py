@@ -139,7 +139,9 @@ def _fill(
     board = gather(runs)
     roots = media_roots(board, options.project)
     home = local_folders(options.project)
-    data = DataFiles(board, site, options.texts, options.max_samples, home, Pictures(roots))
+    data = DataFiles(
+        board, site, options.texts, options.max_samples, home, Pictures(roots, site.whole)
+    )
     data.write()
     site.write("pages", "", site_pages(board, options, home, data.shown))
     return board, tuple(data.changed)
@@ -160,6 +162,8 @@ def _sound(
             if not lenient:
                 raise
             trouble.append(str(error))
+    if trouble and not sound:
+        raise StoreError(f"no run can be published: {trouble[0]}")
     return sound, trouble
 
 

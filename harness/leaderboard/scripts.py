@@ -25,9 +25,14 @@ def _own_keys(text: str) -> str:
     return text
 
 
+def real(value: float | None) -> float | None:
+    """A number as it is; None for none and for what is not finite."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def finite(value: float | None, digits: int = 6) -> float | None:
     """A number of so many significant digits; None for none and for what is not finite."""
-    if value is None or not math.isfinite(value):
+    if real(value) is None:
         return None
     found = float(f"{value:.{digits}g}")
     return found if math.isfinite(found) else value

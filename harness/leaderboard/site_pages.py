@@ -27,10 +27,11 @@ from harness.leaderboard.page_parts import Sources
 from harness.leaderboard.pages import assets, render_live, render_pages
 from harness.leaderboard.rulings import find_rulings
 from harness.leaderboard.samples import SHARD, Shown
-from harness.leaderboard.scripts import script
+from harness.leaderboard.scripts import real, script
 from harness.leaderboard.task_page import task_view
 from harness.leaderboard.trade_page import trade_view
 from harness.leaderboard.views import History, Link, Nav, TradeOff
+from harness.results.manifest import FILE_NAME
 
 if TYPE_CHECKING:
     from harness.leaderboard.publish import PublishOptions
@@ -77,6 +78,10 @@ def _nav(board: Board, options: PublishOptions) -> Nav:
         tasks=tuple(Link(task, task_href(task)) for task in board.tasks),
         models=tuple(Link(model, model_href(model)) for model in board.models),
         runs=tuple(run.run_id for run in board.runs),
+        downloads=tuple(
+            (run.run_id, (*(part.file for part in run.manifest.parts), FILE_NAME))
+            for run in board.runs
+        ),
         texts=options.texts.answers,
         version=harness.__version__,
     )
@@ -151,10 +156,11 @@ def _tables(board: Board) -> Iterator[tuple[str, bytes]]:
         for row in cell.metrics.values()
     ]
     ordered = [{name: row[name] for name in METRIC_FIELDS} for row in rows]
+    numbers = [{k: real(v) if isinstance(v, float) else v for k, v in r.items()} for r in ordered]
     text = io.StringIO()
     writer = csv.DictWriter(text, METRIC_FIELDS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(ordered)
     yield "data/board.csv", text.getvalue().encode("utf-8", "backslashreplace")
-    body = json.dumps(ordered, ensure_ascii=False, indent=0, allow_nan=False)
+    body = json.dumps(numbers, ensure_ascii=False, indent=0, allow_nan=False)
     yield "data/board.json", body.encode("utf-8", "backslashreplace") + b"\n"

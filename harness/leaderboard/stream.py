@@ -26,10 +26,13 @@ class CellStream:
     """
 
     def __init__(self, run: RunReader, name: TableName, columns: Sequence[str]) -> None:
+        import pyarrow as pa
+
         self._file = run.path / f"{name}.parquet"
         known = [column for column in columns if run.has_column(name, column)]
         self._columns = list(dict.fromkeys(["cell", *known]))
-        self._empty = schema(name).empty_table().select(self._columns)
+        # not `empty_table`, which imports pandas
+        self._empty = pa.Table.from_batches([], schema(name)).select(self._columns)
         self._groups = self._read()
         self._next = next(self._groups, None)
 

@@ -54,7 +54,7 @@ def task_view(
         charts=tuple(charts),
         tables=tuple(tables),
         examples=tuple(one for b in benches for one in examples.get((b.task, b.variant), ())),
-        notes=_notes(benches),
+        notes=_notes(benches, sources),
     )
 
 
@@ -112,10 +112,10 @@ def _criteria(bench: Bench, models: Sequence[str]) -> list[Chart]:
     return found
 
 
-def _notes(benches: Sequence[Bench]) -> tuple[str, ...]:
+def _notes(benches: Sequence[Bench], sources: Sources) -> tuple[str, ...]:
     """What is to be said of the judges of the newest run."""
     notes: list[str] = []
     for bench in benches:
         cells = [c.record for c in bench.cells.values() if c.run is bench.newest.run]
-        notes += judge_notes(bench.newest.run, cells)
-    return tuple(dict.fromkeys(notes))
+        notes += judge_notes(bench.newest.run, cells, quotes=sources.texts.answers)
+    return tuple(dict.fromkeys(map(sources.texts.clean, notes)))

@@ -28,6 +28,7 @@ def trade_view(standings: Standings, sources: Sources) -> TradeOff:
             cell,
             sources.stages.get((cell.run.run_id, cell.record.cell), []),
             sizes[cell.record.model],
+            sources.project,
         )
         for bench in board.benches
         for cell in bench.cells.values()

@@ -233,7 +233,8 @@ class Nav:
     tasks: tuple[Link, ...]
     models: tuple[Link, ...]
     runs: tuple[str, ...]
-    demo: bool = False
+    downloads: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(run, names of its files), below data/runs/."""
     texts: bool = True
     """False if answers were left out (--no-text)."""
     version: str = ""

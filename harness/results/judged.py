@@ -59,17 +59,21 @@ class Judged:
 
 
 def judge_notes(
-    run: RunReader, cells: Sequence[CellRecord], judges: Collection[str] | None = None
+    run: RunReader,
+    cells: Sequence[CellRecord],
+    judges: Collection[str] | None = None,
+    *,
+    quotes: bool = True,
 ) -> list[str]:
     """A few lines about each judge of the cells, or about ``judges`` only; none for a run without
-    judges."""
+    judges. Without ``quotes``, nothing that a judge wrote is part of them."""
     notes: list[str] = []
     unknown: list[str] = []
     if any(info.judge for cell in cells for info in cell.scorers):
         for judged in read_judged(run, cells):
             if judges is not None and judged.name not in judges:
                 continue
-            notes += _notes(run, judged)
+            notes += _notes(run, judged, quotes)
             if any(one.kappa is None and not one.kappa_n for one in _totals_of(judged)):
                 unknown.append(judged.title)
     if judges is None:
@@ -158,12 +162,12 @@ def _judges(cell: CellRecord, name: str) -> bool:
     return any(info.judge == name for info in cell.scorers)
 
 
-def _notes(run: RunReader, judged: Judged) -> Iterator[str]:
+def _notes(run: RunReader, judged: Judged, quotes: bool) -> Iterator[str]:
     infos = [info for cell in judged.cells for info in cell.scorers if info.judge == judged.name]
     said = judged.all
     names = ", ".join(dict.fromkeys(info.judged_by for info in infos))
     yield f"{judged.title}, judged by {names}: {_bill(run, said)}."
-    yield from _errors(run, judged)
+    yield from _errors(run, judged, quotes)
     again = sum(one.reasks for one in said)
     if again:
         yield f"{judged.title}: asked again {again} times, for replies that could not be read."
@@ -202,7 +206,7 @@ def _plural(noun: str, count: int) -> str:
     return noun if count == 1 else f"{noun}s"
 
 
-def _errors(run: RunReader, judged: Judged) -> Iterator[str]:
+def _errors(run: RunReader, judged: Judged, quotes: bool) -> Iterator[str]:
     """Verdicts that are none, and the answers that have no verdict for it: a repeat, or a member
     of a panel, that failed beside others costs no answer its verdict."""
     failed = [one for one in judged.all if one.status == "error"]
@@ -210,7 +214,8 @@ def _errors(run: RunReader, judged: Judged) -> Iterator[str]:
         return
     (why, _), *_ = Counter(one.error or "no reason given" for one in failed).most_common(1)
     asked = sum(one.status != "skipped" for one in judged.all)
-    line = f"{judged.title}: {len(failed)} of {asked} verdicts are judge errors, most often: {why}."
+    reason = f", most often: {why}" if quotes else ""
+    line = f"{judged.title}: {len(failed)} of {asked} verdicts are judge errors{reason}."
     missing, answers = _unjudged(run, judged)
     if (missing, answers) != (len(failed), asked):
         all_fine = f" All {answers} answers have a verdict all the same."

@@ -102,7 +102,8 @@ def runs_among(words: Sequence[str]) -> list[str]:
 def _is_other_folder(path: Path) -> bool:
     try:
         known = (path / FILE_NAME).exists() or RUN_ID.search(path.name)
-        return path.is_dir() and not known
+        # a name alone is that of a model, even if a folder has it, too
+        return len(path.parts) > 1 and path.is_dir() and not known
     except (OSError, ValueError):
         return False
 

@@ -191,3 +191,14 @@ def test_forgotten_files_are_written_anew_and_old_ones_still_go(tmp_path: Path) 
     site.write("all", "1", FILES.items())
     site.finish("1", {})
     assert files(tmp_path) == FILES
+
+
+def test_a_file_is_whole_or_it_is_none(tmp_path: Path) -> None:
+    write(tmp_path, FILES)
+    site = SiteFolder.open(tmp_path)
+    assert site.whole("data/x.js") == b"put"
+    assert site.whole("data/nobody.js") is None
+    (tmp_path / "data" / "x.js").write_bytes(b"pu")
+    assert site.whole("data/x.js") is None
+    (tmp_path / "data" / "x.js").unlink()
+    assert site.whole("data/x.js") is None
