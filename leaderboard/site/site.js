@@ -217,7 +217,7 @@
       }
       sort(head, down);
       state.set({ [key]: `${nameOf(head)}:${down ? "down" : "up"}` });
-      say(`sorted by ${head.innerText.trim()}, ${down ? "largest" : "smallest"} first`);
+      say(`sorted by ${head.textContent.replace(/\s+/g, " ").trim()}, ${down ? "largest" : "smallest"} first`);
     }
 
     function dress(head) {
