@@ -2,8 +2,8 @@
 
     python benchmarks/run_all.py [PART...]
 
-Parts are generate, choices, loras, cached, start, rouge, judge, compare, gate, plugin, demo; all if
-none is named.
+Parts are generate, choices, loras, cached, start, rouge, judge, compare, gate, plugin, publish,
+site, demo; all if none is named.
 
 Ours is always the whole product: `harness run` as a process, with collection, scoring and Parquet.
 Peer and ours take turns; of each pair the better of REPEATS runs is kept, so that a busy moment
@@ -29,6 +29,7 @@ from bench_compare import compared  # noqa: E402
 from bench_gate import gated  # noqa: E402
 from bench_judge import judged  # noqa: E402
 from bench_plugin import started  # noqa: E402
+from bench_publish import published  # noqa: E402
 from peer import PEER, Peer, install  # noqa: E402
 from process import Measured, measure  # noqa: E402
 from table import Row, table  # noqa: E402
@@ -250,6 +251,7 @@ def demo(bench: Bench) -> list[Row]:
     measure([*HARNESS, *words], folder, environment)
     measure([*HARNESS, "compare", "tiny-llama", "vad-tiny"], folder, environment)
     measure([*HARNESS, "gate", "vad-tiny"], folder, environment)
+    measure([*HARNESS, "publish"], folder, environment)
     wall = time.perf_counter() - begun
     return [
         Row("recipe `vad-tiny`", tune.words(), "", "", "<= 90 s", tune.wall_s <= 90),
@@ -268,6 +270,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "compare": lambda _: compared(),
     "gate": lambda _: gated(),
     "plugin": lambda _: started(),
+    "publish": lambda _: published(),
     "demo": demo,
 }
 
@@ -284,6 +287,10 @@ def machine() -> str:
 
 def main(names: list[str]) -> int:
     """Run the parts named (all by default) and write RESULTS.md when all were run."""
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(f"no part '{unknown[0]}': {', '.join(PARTS)}", file=sys.stderr)
+        return 2
     bench, rows = Bench(), []
     for name in names or PARTS:
         print(f"{name} ...", flush=True)

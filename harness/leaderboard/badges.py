@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.leaderboard.gather import Bench, Board, BoardCell
+from harness.leaderboard.gather import Bench, Board, BoardCell, fields_of
 from harness.leaderboard.views import Badge
 from harness.results.run import MetricRow, ScorerInfo
 
@@ -14,8 +14,6 @@ EMBEDDING = "embedding judge"
 
 def model_badges(board: Board, cell: BoardCell) -> tuple[Badge, ...]:
     """What a model is, by its card as the latest run keeps it."""
-    from harness.leaderboard.columns import fields_of
-
     name = cell.record.model
     card = fields_of(cell.spec_text("model", name))
     found = []

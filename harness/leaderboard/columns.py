@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from harness.leaderboard.badges import cell_badges, model_badges
 from harness.leaderboard.deltas import Deltas
-from harness.leaderboard.gather import Bench, Board, BoardCell
+from harness.leaderboard.gather import Bench, Board, BoardCell, fields_of
 from harness.leaderboard.names import slug
 from harness.leaderboard.scripts import real
 from harness.leaderboard.views import CellView, Column, Delta, Link, ModelRow
@@ -74,7 +74,8 @@ class Standing:
         rows: dict[str, MetricRow] = {}
         for model, cell in self.bench.cells.items():
             row = cell.metrics.get(self.info.name)
-            if row is not None and row.value is not None and self.bench.comparable(cell):
+            ranked = self.bench.comparable(cell) and not self.board.is_checkpoint(model)
+            if row is not None and row.value is not None and ranked:
                 rows[model] = row
         return {} if self.info.neutral or self.info.opponent else rows
 
@@ -187,6 +188,9 @@ class Standings:
         bounds = [one.ranks(model) for one in self.primary]
         ranks = [place for place in places if place is not None]
         spans = [one for one in bounds if one is not None]
+        # a rank on some tasks is no rank among models that were run on all
+        ran = {one.bench.task for one in self.primary if one.rank(model) is not None}
+        whole = len(ran) == len({one.bench.task for one in self.primary})
         card = self.board.newest_of(model)
         return ModelRow(
             id=slug(model),
@@ -195,8 +199,8 @@ class Standings:
             baseline=None if base is None else Link(base, model_href(base) if known else ""),
             cells=cells,
             tags=card_tags(card),
-            mean_rank=fmean(ranks) if ranks else None,
-            mean_ranks=_mean_span(spans) if spans and len(spans) == len(ranks) else None,
+            mean_rank=fmean(ranks) if ranks and whole else None,
+            mean_ranks=_mean_span(spans) if whole and spans and len(spans) == len(ranks) else None,
             scored=sum(cell is not None and cell.value is not None for cell in cells),
         )
 
@@ -227,16 +231,6 @@ def _tags(spec: str) -> tuple[str, ...]:
 def card_tags(cell: BoardCell) -> tuple[str, ...]:
     """The tags of a model's card."""
     return _tags(cell.spec_text("model", cell.record.model))
-
-
-def fields_of(text: str) -> Mapping[str, object]:
-    """A spec's fields, of a text that a run keeps; empty if it is no longer readable."""
-    from pathlib import Path
-
-    from harness.collect.yamlio import parse
-
-    document, _ = parse(Path("spec"), text)
-    return document.data if document is not None and isinstance(document.data, dict) else {}
 
 
 def _note(info: ScorerInfo) -> str:

@@ -7,7 +7,9 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
+from harness.collect.yamlio import parse
 from harness.leaderboard.names import column_id, short_hash, slug
 from harness.leaderboard.scripts import real
 from harness.results.manifest import CellRecord
@@ -156,10 +158,37 @@ class Board:
             if model in bench.cells:
                 yield bench, bench.cells[model]
 
+    def is_checkpoint(self, model: str) -> bool:
+        """Whether a model is a checkpoint of a training: history, and no competitor."""
+        return model in self._checkpoints
+
+    @cached_property
+    def _checkpoints(self) -> frozenset[str]:
+        found = []
+        for model in self.models:
+            card = fields_of(self.newest_of(model).spec_text("model", model))
+            tags = card.get("tags")
+            if isinstance(tags, list) and "checkpoint" in tags:
+                found.append(model)
+        # with nothing but checkpoints to show, they are what is shown
+        return frozenset() if len(found) == len(self.models) else frozenset(found)
+
     def newest_of(self, model: str) -> BoardCell:
         """The latest cell of a model: whose card is today's."""
         cells = (cell for _, cell in self.cells_of(model))
         return max(cells, key=lambda cell: cell.run.manifest.started)
+
+
+IN_MEMORY = "# made in memory"
+"""How the card of a checkpoint begins; its lines are comments, since no file has them."""
+
+
+def fields_of(text: str) -> Mapping[str, object]:
+    """A spec's fields, of a text that a run keeps; empty if it is no longer readable."""
+    if text.startswith(IN_MEMORY):
+        text = "\n".join(line.removeprefix("# ") for line in text.splitlines()[1:])
+    document, _ = parse(Path("spec"), text)
+    return document.data if document is not None and isinstance(document.data, dict) else {}
 
 
 def gather(runs: Sequence[RunReader]) -> Board:

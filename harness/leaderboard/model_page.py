@@ -13,9 +13,9 @@ from harness.leaderboard.charts import (
     latency,
     training_curve,
 )
-from harness.leaderboard.columns import Standing, Standings, fields_of, task_href
+from harness.leaderboard.columns import Standing, Standings, task_href
 from harness.leaderboard.costs import size_of
-from harness.leaderboard.gather import BoardCell
+from harness.leaderboard.gather import BoardCell, fields_of
 from harness.leaderboard.names import slug
 from harness.leaderboard.page_parts import Sources
 from harness.leaderboard.task_page import difference_chart

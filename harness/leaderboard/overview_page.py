@@ -11,16 +11,22 @@ from harness.results.render import interval
 from harness.results.stats import Interval
 
 MOST_SENTENCES = 12
+MOST_COMPARED = 8
+"""Models whose differences fit on one chart."""
 
 
 def overview(standings: Standings) -> Overview:
     """One column a bench, by the task's first metric."""
     board, columns = standings.board, standings.primary
-    rows = tuple(without_details(row) for row in standings.rows(columns))
+    rows = tuple(
+        without_details(row)
+        for row in standings.rows(columns)
+        if not board.is_checkpoint(row.model.text)
+    )
     tags = dict.fromkeys(tag for one in columns for tag in one.column.tags)
     cells = [cell.record for _, bench in enumerate(board.benches) for cell in bench.cells.values()]
     counts = {
-        "models": len(board.models),
+        "models": len(rows),
         "tasks": len(board.tasks),
         "runs": len(board.runs),
         "samples": sum(bench.newest.record.samples for bench in board.benches),
@@ -29,7 +35,8 @@ def overview(standings: Standings) -> Overview:
             cell.counts.get("error", 0) + cell.counts.get("skipped", 0) for cell in cells
         ),
     }
-    models = board.models if len(board.models) <= 8 else []
+    compared = [model for model in board.models if not board.is_checkpoint(model)]
+    models = compared if len(compared) <= MOST_COMPARED else []
     return Overview(
         columns=tuple(one.column for one in columns),
         rows=rows,
@@ -95,6 +102,10 @@ def _sentences(standings: Standings) -> Iterator[str]:
             yield sentence
     if told < len(columns) and told == MOST_SENTENCES:
         yield f"And {len(columns) - told} more tasks, in the table."
+    checkpoints = sum(map(standings.board.is_checkpoint, standings.board.models))
+    if checkpoints:
+        count = "1 checkpoint" if checkpoints == 1 else f"{checkpoints} checkpoints"
+        yield f"{count} of trainings: on the pages of tasks and of history."
     failed = [m for m in standings.board.models if _failures(m, standings)]
     if failed:
         counts = ", ".join(f"{_failures(model, standings)} of {model}" for model in failed[:5])

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.errors import HarnessError
-from harness.leaderboard.columns import fields_of
-from harness.leaderboard.gather import Bench, BoardCell
+from harness.leaderboard.gather import Bench, BoardCell, fields_of
 from harness.leaderboard.page_parts import Sources
 from harness.leaderboard.views import Code
 from harness.results.stored_judges import stored_spec
