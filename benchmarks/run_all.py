@@ -30,6 +30,7 @@ from bench_gate import gated  # noqa: E402
 from bench_judge import judged  # noqa: E402
 from bench_plugin import started  # noqa: E402
 from bench_publish import published  # noqa: E402
+from bench_site import browsed  # noqa: E402
 from peer import PEER, Peer, install  # noqa: E402
 from process import Measured, measure  # noqa: E402
 from table import Row, table  # noqa: E402
@@ -271,6 +272,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "gate": lambda _: gated(),
     "plugin": lambda _: started(),
     "publish": lambda _: published(),
+    "site": lambda _: browsed(),
     "demo": demo,
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import browsers
 import hypothesis
 import pytest
 
@@ -32,6 +32,15 @@ if threading.current_thread() is threading.main_thread():
 # a time limit in a test fails on a busy machine and says nothing about the code
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end, too, if no page was looked at."""
+    words = browsers.summary(terminalreporter.stats)
+    if words:
+        terminalreporter.section("NO BROWSER", "!", red=True, bold=True)
+        terminalreporter.line(words, red=True)
+
 
 SUMS = """\
 task: sums
@@ -157,40 +166,18 @@ def fault_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
         yield running
 
 
-BROWSER_FLAGS = (
-    "--headless=new",
-    "--no-sandbox",  # CI is root in a container
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--no-proxy-server",  # the pages are this machine's
-    "--window-size=1100,900",
-)
-
-
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     """Headless Chromium with nothing remembered, driven through the system's chromedriver.
 
-    Without one the tests are skipped; with HARNESS_REQUIRE_BROWSER set they fail, so that CI
-    cannot pass without having looked.
+    Without one the tests are skipped, or fail: see tests/browsers.py.
     """
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (program and driver):
-        missing = "chromedriver" if program else "chromium"
-        why = f"no {missing} on this machine (Debian: apt-get install chromium chromium-driver)"
-        if os.environ.get("HARNESS_REQUIRE_BROWSER"):
-            pytest.fail(why)
-        pytest.skip(why)
+    program, driver = browsers.need("chromium", "chromedriver")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for flag in (*BROWSER_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+    for flag in (*browsers.FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
         options.add_argument(flag)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")

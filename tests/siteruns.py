@@ -171,7 +171,7 @@ def call(file: Path | bytes) -> tuple[str, Any]:
     """The name and the value of a data script."""
     text = (file if isinstance(file, bytes) else file.read_bytes()).decode("utf-8")
     assert (text[:12], text[-3:]) == ("harness.put(", ");\n")
-    inside = text[len("harness.put(") : -len(");\n")]
+    inside = text[len("harness.put(") : -len(");\n")].replace('["__proto__"]:', '"__proto__":')
     assert not re.search("[\n\r\u2028\u2029<]", inside)
     decoder = json.JSONDecoder(parse_constant=_no_number)
     name, end = decoder.raw_decode(inside)

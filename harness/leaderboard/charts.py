@@ -20,8 +20,6 @@ classic scripts and style sheets beside the page on file://, too). To draw other
 kind, pass a copy of the spec with ``spec.data.values`` replaced by records with the same keys; the
 colours of models are by place in the scales' domains, so name all models of the page (``models=``)
 when the spec is made. Set ``spec.description`` and the table beside the chart anew then, too.
-(Vega-Lite says "Dropping fit-y" to the console of charts whose height grows with their lines: a
-warning that no option turns off.)
 
 A container must have a width before it is drawn into; a chart in a hidden element is drawn later.
 Where it is narrower than about 480 px, pass a config whose ``axis.labelLimit`` is 0.3 of its width:
@@ -93,6 +91,7 @@ _LICENCES = """\
    Data Lab, Vega-Lite and Vega-Embed contributors, BSD-3-Clause. D3: Copyright Mike Bostock, ISC.
    Bundled by vl-convert. */
 """
+_QUIET = "const console = {...globalThis.console, warn: function () {}};"
 
 
 def render(chart: Chart, form: Format, mode: Mode = "paper") -> bytes:
@@ -140,9 +139,11 @@ def bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one classic script that sets ``window.vegaEmbed``.
 
     vl-convert's bundle has no import and no export, but leaves its thousands of short names (``n``,
-    ``t``) to whatever script comes after it; here they are shut in a function. About 0.9 MB.
+    ``t``) to whatever script comes after it; here they are shut in a function. Its warnings are
+    left out: that a chart whose height grows with its lines is not fitted tells a reader nothing,
+    and no option turns it off. About 0.9 MB.
     """
     import vl_convert
 
     code = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGALITE)
-    return f'{_LICENCES}(function () {{\n"use strict";\n{code}\n}})();\n'
+    return f'{_LICENCES}(function () {{\n"use strict";\n{_QUIET}\n{code}\n}})();\n'

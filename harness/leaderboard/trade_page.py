@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from harness.leaderboard.charts import Axes, Chart, TradeOffRow, trade_off
@@ -76,14 +77,16 @@ def _charts(
     costs: Sequence[tuple[str, str]],
     models: Sequence[str],
 ) -> list[Chart]:
-    """The first column against the first cost; the page draws the others from the same spec."""
-    if not columns or not costs:
-        return []
-    column, (key, label) = next((c for c in columns if c.primary), columns[0]), costs[0]
-    rows = [
-        TradeOffRow(p.model, p.quality, p.costs[key])
-        for p in points
-        if p.column == column.id and key in p.costs
-    ]
-    axes = Axes(label, f"{column.task_label}: {column.label}")
-    return [trade_off("trade-off", "Quality against cost", rows, axes, models)] if rows else []
+    """The first column against the first cost that any of its models has; the page draws the
+    others from the same spec."""
+    ordered = sorted(columns, key=lambda one: not one.primary)
+    for column, (key, label) in itertools.product(ordered, costs):
+        rows = [
+            TradeOffRow(p.model, p.quality, p.costs[key])
+            for p in points
+            if p.column == column.id and key in p.costs
+        ]
+        if rows:
+            axes = Axes(label, f"{column.task_label}: {column.label}")
+            return [trade_off("trade-off", "Quality against cost", rows, axes, models)]
+    return []

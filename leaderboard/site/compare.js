@@ -50,7 +50,7 @@
     const turned = stored && known(column, b, a) && !known(column, a, b);
     const [from, to] = turned ? [b, a] : [a, b];
     const [left, right] = [cellBy(from), cellBy(to)];
-    if (!left || !right || !(column.metric in left.metrics) || !(column.metric in right.metrics)) return null;
+    if (!left || !right || !Object.hasOwn(left.metrics, column.metric) || !Object.hasOwn(right.metrics, column.metric)) return null;
     return { column, a: from, b: to, left, right, known: known(column, from, to),
       key: key(column.id, from.id, to.id) };
   }
@@ -75,8 +75,8 @@
     const [a, b] = await Promise.all([explore.scoresOf(pair.left), explore.scoresOf(pair.right)]);
     const index = await explore.indexOf(pair.left);
     const map = await explore.mapping(pair.left, pair.right);
-    const left = a.metrics[pair.column.metric] || [];
-    const right = b.metrics[pair.column.metric] || [];
+    const left = explore.valuesOf(a, pair.column.metric);
+    const right = explore.valuesOf(b, pair.column.metric);
     const beside = map ? left.map((_, i) => right[map[i]] ?? null) : right;
     return explore.paired(left, beside, pair.column.higher || pair.column.neutral, index.clusters);
   }
@@ -275,8 +275,8 @@
   async function dataOf(pair) {
     const [index, a, b, map] = await Promise.all([explore.indexOf(pair.left), explore.scoresOf(pair.left),
       explore.scoresOf(pair.right), explore.mapping(pair.left, pair.right)]);
-    const left = a.metrics[pair.column.metric] || [];
-    const there = b.metrics[pair.column.metric] || [];
+    const left = explore.valuesOf(a, pair.column.metric);
+    const there = explore.valuesOf(b, pair.column.metric);
     const right = map ? left.map((_, i) => there[map[i]] ?? null) : there;
     const yes = pair.column.higher && !pair.column.neutral && left.length > 0 && explore.isYesNo(left, right);
     return { index, left, right, yes, map, letters: [a.answers, b.answers], sign: pair.column.higher || pair.column.neutral ? 1 : -1 };

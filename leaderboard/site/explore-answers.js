@@ -199,7 +199,7 @@
       el("th", { scope: "row" }, score.metric,
         score.note && !told(score, "") ? el("div", { class: "muted small why", dir: "auto" }, score.note) : null),
       el("td", { class: "n" }, score.status === "ok" ? number(score.value) : el("span", { class: "failed" }, score.status)),
-      read && el("td", { dir: "auto" }, score.answer ?? "")));
+      read && el("td", { dir: "auto" }, score.answer === "" ? el("span", { class: "muted" }, "(empty)") : score.answer ?? "")));
     return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Scores of ${name}` },
       el("table", { class: "data compact" }, el("caption", { class: "unseen" }, `Scores of ${name}`),
         el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: head === "score" ? "n" : null }, head)))),

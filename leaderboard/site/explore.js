@@ -53,6 +53,9 @@
     return from.ids.map((id) => places.get(id) ?? -1);
   }
 
+  /** The values of a metric, [] if there are none: a metric may be called "constructor". */
+  const valuesOf = (scores, metric) => (Object.hasOwn(scores.metrics, metric) ? scores.metrics[metric] : []);
+
   const cellOf = (all, task, variant, model) =>
     all.cells.find((c) => c.task === task && c.variant === variant && c.model === model);
 
@@ -344,7 +347,7 @@
   const isYesNo = (...lists) => lists.every((list) => list.every((v) => v === null || v === 0 || v === 1));
 
   harness.explore = {
-    Absent, board, indexOf, scoresOf, askedOf, answersOf, shardOf, mapping, cellOf, modelOf, position,
+    Absent, board, indexOf, scoresOf, askedOf, answersOf, shardOf, mapping, valuesOf, cellOf, modelOf, position,
     link, follow, fault, fill, chooser, typed, manyOf, toggles, table, pager, count, interval,
     redraw, copyOf, retitle, rekind, objects, tQuantile, paired, isYesNo,
   };

@@ -135,7 +135,7 @@
     data.columns.forEach((column, at) => (more[at].cellOf = (model) => {
       for (const key of [model, names.get(model)]) {
         const cell = cells.get(JSON.stringify([column.task, column.variant, key]));
-        if (cell && cell.metrics[column.metric]) return cell.metrics[column.metric];
+        if (cell && Object.hasOwn(cell.metrics, column.metric)) return cell.metrics[column.metric];
       }
       return null;
     }));

@@ -172,7 +172,7 @@
     const maps = await Promise.all(now.chosenCells.map((cell) => explore.mapping(first, cell)));
     const at = (map, i) => (map ? map[i] : i);
     const values = scores.map((one, k) => {
-      const column = one.metrics[now.metric] || [];
+      const column = explore.valuesOf(one, now.metric);
       return maps[k] ? index.ids.map((_, i) => column[maps[k][i]] ?? null) : column;
     });
     const failed = scores.map((one, k) => {

@@ -114,7 +114,7 @@
   const wordsOf = (column) => `${column.task_label || column.task}: ${column.label || column.metric}`;
 
   function chosen() {
-    const columns = all.columns.filter((c) => !c.neutral && trade.points.some((p) => p.column === c.id));
+    const columns = all.columns.filter((c) => !c.neutral && trade.points.some((p) => p.column === c.id && Object.keys(p.costs).length));
     if (!columns.length) throw new Error("No model of this site has both a quality and a cost");
     const column = columns.find((c) => c.id === state.get("c")) ?? columns.find((c) => c.primary) ?? columns[0];
     const here = trade.points.filter((p) => p.column === column.id);

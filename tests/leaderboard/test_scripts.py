@@ -44,6 +44,13 @@ def test_no_text_ends_its_script(text: str) -> None:
     assert body.isascii()
 
 
+def test_no_key_says_what_an_object_inherits_from() -> None:
+    value = {"__proto__": {"a": 1, "__proto__": ['{"__proto__":', "__proto__"]}}
+    body = script("x", value)
+    assert b'"__proto__":' not in body.replace(b'\\"', b"")
+    assert call(body) == ("x", value)
+
+
 def test_a_number_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         script("scores", [math.nan])
