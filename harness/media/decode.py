@@ -1,10 +1,11 @@
 """A file and what is wanted of it to frames, in one pass, or one clear reason why not.
 
-The timeline says beforehand which frames are to come (see timeline.py), so that a frame is known by
-its own time and not by counting; one that is wanted and does not come is an error. Wanted frames are
+The timeline says beforehand which frames are to come (see timeline.py), so that a frame is known
+by its own time and not by counting. A wanted frame that does not come is an error, and so are
+frames whose times do not rise in the order in which the decoder gives them. Wanted frames are
 scaled in the decoder's own picture format, so that a full-size RGB frame is never held.
 
-What can not be seen: bits that flip inside a frame's coded pixels and leave its syntax whole. The
+What cannot be seen: bits that flip inside a frame's coded pixels and leave its syntax whole. The
 decoder is told to give up at the first fault it finds (``err_detect=explode``) instead of painting
 over it, but there is no checksum in a video; the checksums of a task's data are for that.
 
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -83,7 +85,8 @@ def decode_many(
     limits: Limits = DEFAULT_LIMITS,
     stop: Stop = lambda: False,
 ) -> tuple[Clip | MediaError, ...]:
-    """One clip a sampling, from a single pass over the file.
+    """One clip a sampling, from a single pass over the file (more than one only if all frames
+    together are over ``limits.clip_bytes``).
 
     What is wrong with the file is the error of every sampling; what is wrong with one sampling
     (it starts behind the end, it takes too much) is that one's alone. Raises Stopped as soon as
@@ -134,14 +137,20 @@ def _video(
             taken[number] = take(sampling, index.timeline, limits.frames)
         except MediaError as error:
             clips[number] = error
-    if not taken:
-        return clips
-    with opened(path, limits) as (container, stream):
-        _check_bytes(samplings, taken, stream, limits)
-        frames = _decoded(container.demux(stream), stream, limits)
-        pictures = _pictures(frames, index, samplings, taken, stop)
-    for number, one in taken.items():
-        clips[number] = _clip(index, one, number, pictures)
+    with opened(path, limits) as (_, stream):
+        costs = _costs(samplings, taken, stream)
+    for number in [number for number, cost in costs.items() if cost > limits.clip_bytes]:
+        clips[number] = MediaError(
+            f"the frames wanted take {costs.pop(number):,} bytes, over the limit of "
+            f"{limits.clip_bytes:,}: set resolution or max_frames"
+        )
+    for batch in _batches(costs, limits.clip_bytes):
+        with opened(path, limits) as (container, stream):
+            frames = _decoded(container.demux(stream), stream, limits, index.pts is not None)
+            together = {number: taken[number] for number in batch}
+            pictures = _pictures(frames, index, samplings, together, stop)
+        for number in batch:
+            clips[number] = _clip(index, taken[number], number, pictures)
     return clips
 
 
@@ -163,28 +172,37 @@ def _clip(index: Index, taken: Taken, number: int, pictures: _Pictures) -> Clip:
     )
 
 
-def _check_bytes(
-    samplings: Sequence[Sampling], taken: dict[int, Taken], stream: VideoStream, limits: Limits
-) -> None:
-    total = sum(
-        3 * math.prod(samplings[number].size(stream.width, stream.height)) * len(set(one.indices))
+def _costs(
+    samplings: Sequence[Sampling], taken: dict[int, Taken], stream: VideoStream
+) -> dict[int, int]:
+    """Bytes of all frames of each sampling."""
+    width, height = max(1, stream.width), max(1, stream.height)
+    return {
+        number: 3 * math.prod(samplings[number].size(width, height)) * len(set(one.indices))
         for number, one in taken.items()
-    )
-    if total > limits.clip_bytes:
-        raise MediaError(
-            f"the frames wanted take {total:,} bytes, over the limit of {limits.clip_bytes:,}: "
-            "set resolution or max_frames"
-        )
+    }
+
+
+def _batches(costs: dict[int, int], most: int) -> Iterator[list[int]]:
+    """Samplings that are decoded together: all of them, unless memory forbids it."""
+    batch: list[int] = []
+    for number, cost in costs.items():
+        if batch and sum(costs[one] for one in batch) + cost > most:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
 
 
 def _decoded(
-    packets: Iterator[av.Packet[VideoStream]], stream: VideoStream, limits: Limits
+    packets: Iterator[av.Packet[VideoStream]], stream: VideoStream, limits: Limits, by_time: bool
 ) -> Iterator[VideoFrame]:
     """The frames of a stream in the order of display; MediaError at the first fault."""
     context = stream.codec_context
     context.thread_type, context.thread_count = av.codec.context.ThreadType.NONE, 1
     context.options = {"err_detect": "+crccheck+explode", "max_pixels": str(limits.pixels)}
-    at = 0.0
+    at, before = 0.0, -math.inf
     try:
         for packet in packets:
             for frame in packet.decode():
@@ -193,8 +211,10 @@ def _decoded(
                     raise MediaError(f"a frame of {size} pixels is over {limits.pixels:,}")
                 if frame.is_corrupt:
                     raise MediaError(f"damaged: the frame at {at:.2f} s is incomplete")
-                if frame.time is not None:
-                    at = frame.time
+                if frame.pts is not None and by_time:
+                    if frame.pts <= before:
+                        raise MediaError(f"damaged: its times run backwards after {at:.2f} s")
+                    at, before = frame.time, frame.pts
                 yield frame
     except (av.FFmpegError, ValueError) as error:
         cause = getattr(error, "strerror", None) or str(error)
@@ -212,7 +232,7 @@ def _pictures(
     needs = _needs(taken)
     known = None if index.pts is None else {pts: number for number, pts in enumerate(index.pts)}
     found: dict[tuple[int, int], Frame] = {}
-    scaler, turn, width, height, came = None, Turn(), 0, 0, 0
+    scaler, width, height, came = None, 0, 0, 0
     for frame in frames:
         if stop():
             raise Stopped
@@ -279,7 +299,7 @@ def turn_of(frame: VideoFrame) -> Turn:
     The matrix maps a coded (x, y) to (a x + c y, b x + d y), rows before columns: a b u, c d v.
     """
     found = frame.side_data.get("DISPLAYMATRIX")
-    if found is None:
+    if not isinstance(found, SideData):
         return Turn()
     a, b, _, c, d = struct.unpack("<5i", bytes(found)[:20])
     most = max(abs(value) for value in (a, b, c, d))

@@ -101,6 +101,8 @@ def read_index(path: Path, limits: Limits) -> Index:
         ):
             raise MediaError("truncated: its index names frames behind the end of the file")
         index = _index(found, stream, by_order=kind in BY_ORDER)
+        if kind == "mov" and len(index.timeline.ticks) < len(found.pts) and not index.notes:
+            raise MediaError("damaged: its index puts two frames at the same time")
         if index.timeline.duration > limits.duration:
             raise MediaError(_too_long(index.timeline.duration, limits))
         notes = [*index.notes, *_shape_note(stream)]
@@ -112,9 +114,11 @@ def read_index(path: Path, limits: Limits) -> Index:
 
 
 def _packets(container: InputContainer, stream: VideoStream, limits: Limits) -> _Packets:
-    found = _Packets([], [], [])
+    found, strict = _Packets([], [], []), container.format.name.startswith("mov")
     for packet in container.demux():
         if not packet.size:  # the end of a stream, or a frame that AVI leaves out
+            if packet.pts is not None and packet.stream_index == stream.index and strict:
+                raise MediaError("damaged: its index has a frame without content")
             continue
         if packet.pts is not None and packet.time_base is not None:
             tick = float(packet.time_base)
@@ -184,8 +188,8 @@ def _picture_stream(container: InputContainer) -> VideoStream:
     attached = av.stream.Disposition.attached_pic
     streams = [s for s in container.streams.video if not s.disposition & attached]
     if not streams:
-        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
-        raise MediaError(f"holds no video, only {' and '.join(kinds)}")
+        kinds = sorted({stream.type for stream in container.streams})
+        raise MediaError(f"holds no video, only {' and '.join(kinds) or 'an empty header'}")
     if streams[0].codec_context is None:
         raise MediaError("its codec is unknown, or its header is damaged")
     return streams[0]

@@ -90,7 +90,9 @@ def write_sound(path: Path) -> Path:
 def faststart(path: Path, style: Style | None = None) -> bytes:
     """The bytes of an mp4 whose index comes first."""
     style = style or Style()
-    return write(path, Style(**{**vars(style), "container": {"movflags": "faststart"}})).read_bytes()
+    return write(
+        path, Style(**{**vars(style), "container": {"movflags": "faststart"}})
+    ).read_bytes()
 
 
 def flipped(data: bytes, at: int, bit: int) -> bytes:
