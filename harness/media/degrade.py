@@ -164,7 +164,7 @@ TABLE: Mapping[Kind, Callable[[Sequence[Frame], float, int], Frames]] = {
 
 
 def _short(frames: Sequence[Frame]) -> int:
-    height, width, _ = frames[0].shape
+    height, width = int(frames[0].shape[0]), int(frames[0].shape[1])
     return min(height, width)
 
 

@@ -7,7 +7,7 @@ nothing about a truncated file by itself; here it is found by one of three signs
 - a packet that is marked incomplete;
 - an index (mp4, mov) with an entry that lies behind the end of the file;
 - a declared duration (mp4, mov, Matroska, AVI, FLV, ASF) that is longer than what came by more
-  than max(0.25 s, 3 mean frame intervals).
+  than max(0.25 s, 3 mean frame intervals); max(0.1 s, 2 intervals) for mp4, which counts exactly.
 
 A file that declares nothing (a live recording, a transport stream, bare H.264) cannot be checked
 for a missing end; its note says so.
@@ -35,7 +35,8 @@ FORMATS = (
 )
 DECLARING = {"mov", "matroska", "avi", "flv", "asf"}
 BY_ORDER = {"avi"}  # stores no time of display: what FFmpeg makes up is wrong with B-frames
-SLACK_S, SLACK_FRAMES = 0.25, 3
+SLACK = (0.25, 3)  # seconds, frames
+EXACT_SLACK = (0.1, 2)
 MICROSECONDS = 1e6
 
 
@@ -107,7 +108,11 @@ def read_index(path: Path, limits: Limits) -> Index:
             raise MediaError(_too_long(index.timeline.duration, limits))
         notes = [*index.notes, *_shape_note(stream)]
         if kind in DECLARING and container.duration is not None:
-            _check_end(index.timeline, found, _declared(stream), container.duration / MICROSECONDS)
+            whole = container.duration / MICROSECONDS
+            if kind == "avi" and stream.average_rate:  # FFmpeg guesses it from the file's size
+                whole = stream.frames / float(stream.average_rate)
+            slack = EXACT_SLACK if kind == "mov" else SLACK
+            _check_end(index.timeline, found, (_declared(stream), whole), slack)
         else:
             notes.append("declares no duration, so a missing end would go unseen")
         return Index(index.timeline, index.pts, tuple(notes))
@@ -172,16 +177,20 @@ def _timeline(ticks: list[int], tick: float, last: int, stream: VideoStream) -> 
     return Timeline(tuple(ticks), tick, end * tick)
 
 
-def _check_end(timeline: Timeline, found: _Packets, stream_s: float, container_s: float) -> None:
+def _check_end(
+    timeline: Timeline,
+    found: _Packets,
+    declared: tuple[float, float],
+    slack: tuple[float, int],
+) -> None:
     """MediaError if less came than was declared, for the pictures or for the whole file."""
-    mean = timeline.duration / len(timeline.ticks)
-    slack = max(SLACK_S, SLACK_FRAMES * mean)
+    most = max(slack[0], slack[1] * timeline.duration / len(timeline.ticks))
     begin, end = found.ends
     # a container's duration may count from 0 or from its first packet
     whole = max(end, end - begin, timeline.duration)
-    for declared, came in (stream_s, max(timeline.duration, 0.0)), (container_s, whole):
-        if declared > came + slack:
-            raise MediaError(f"truncated: {declared:.2f} s are declared, {came:.2f} s are there")
+    for said, came in zip(declared, (timeline.duration, whole), strict=True):
+        if said > came + most:
+            raise MediaError(f"truncated: {said:.2f} s are declared, {came:.2f} s are there")
 
 
 def _picture_stream(container: InputContainer) -> VideoStream:

@@ -26,6 +26,7 @@ class Style:
     rotation: float | None = None
     flip: bool = False
     times: Sequence[int] = ()
+    tick: Fraction = MILLISECOND
     options: dict[str, str] = field(default_factory=dict)
     container: dict[str, str] = field(default_factory=dict)
 
@@ -63,7 +64,7 @@ def write(path: Path, style: Style | None = None) -> Path:
         stream = out.add_stream(style.codec, rate=10, options={"threads": "1", **style.options})
         stream.width, stream.height = style.size
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = MILLISECOND
+        stream.codec_context.time_base = style.tick
         if style.rotation is not None:
             stream.set_display_rotation(style.rotation, hflip=style.flip)
         for number in range(style.count):
