@@ -7,7 +7,8 @@ scaled in the decoder's own picture format, so that a full-size RGB frame is nev
 
 What cannot be seen: bits that flip inside a frame's coded pixels and leave its syntax whole. The
 decoder is told to give up at the first fault it finds (``err_detect=explode``) instead of painting
-over it, but there is no checksum in a video; the checksums of a task's data are for that.
+over it, but there is no checksum in a video, and in some codecs (VP8, and MPEG-4 in part) every
+sequence of bits is a picture. The checksums of a task's data are for that.
 
 Same file, same sampling, same FFmpeg: same bytes. One thread decodes one file (threads would cost
 CPU time, and files are decoded beside each other anyhow); scaling is bicubic and bit-exact. Colours

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from media.clips import number_of, picture
+from media.clips import flipped, number_of, picture
 from PIL import Image
 
 from harness.errors import MediaError
+from harness.media.clip import Limits
 from harness.media.decode import decode
+from harness.media.image import webp_size
 from harness.media.sampling import Sampling
 
 
@@ -42,6 +45,16 @@ def test_the_first_frame_of_an_animation_and_a_note(tmp_path: Path) -> None:
     assert (clip.source_frames, clip.note) == (3, "the first of 3 frames of an animation")
 
 
+@pytest.mark.parametrize("form", [{"lossless": True}, {"quality": 80}, {"exif": b"Exif\0\0"}])
+def test_the_size_of_a_webp_is_known_before_it_is_opened(
+    form: dict[str, object], tmp_path: Path
+) -> None:
+    Image.fromarray(picture(0)).save(tmp_path / "image.webp", **form)
+    assert webp_size(tmp_path / "image.webp") == (96, 64)
+    with pytest.raises(MediaError, match="96 x 64 pixels are over"):
+        decode(tmp_path / "image.webp", Sampling(), Limits(pixels=6000))
+
+
 def test_a_photo_is_turned_as_its_camera_was(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the right side is the top
@@ -51,10 +64,14 @@ def test_a_photo_is_turned_as_its_camera_was(tmp_path: Path) -> None:
     assert number_of(np.rot90(clip.frames[0])) == 77
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "CMYK"])
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "CMYK", "I;16"])
 def test_every_mode_becomes_rgb(mode: str, tmp_path: Path) -> None:
     path = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
-    Image.fromarray(picture(77)).convert(mode).save(path)
+    image = Image.fromarray(picture(77))
+    if mode == "I;16":
+        Image.fromarray(np.array(image.convert("L"), np.uint16) * 257).save(path)
+    else:
+        image.convert(mode, dither=Image.Dither.NONE).save(path)
     assert number_of(decode(path, Sampling()).frames[0]) == 77
 
 
@@ -62,8 +79,6 @@ def huge_png(path: Path) -> None:
     Image.fromarray(picture(0)).save(path)
     data = bytearray(path.read_bytes())
     data[16:24] = struct.pack(">II", 10_000, 10_000)
-    import zlib
-
     data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     path.write_bytes(data)
 
@@ -83,6 +98,16 @@ def test_a_truncated_image_is_an_error(suffix: str, tmp_path: Path) -> None:
     for length in (14, 40, len(whole) // 2, len(whole) * 9 // 10):
         path.write_bytes(whole[:length])
         with pytest.raises(MediaError, match=f"cut.{suffix}: a damaged {suffix[:2].upper()}"):
+            decode(path, Sampling())
+
+
+def test_a_bit_that_flips_in_a_png_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    Image.fromarray(picture(77)).save(path)
+    data = path.read_bytes()
+    for at in range(41, len(data) - 16, 5):  # the pixels' chunk
+        path.write_bytes(flipped(data, at, at % 8))
+        with pytest.raises(MediaError, match="a damaged PNG"):
             decode(path, Sampling())
 
 
