@@ -7,7 +7,7 @@ nothing about a truncated file by itself; here it is found by one of three signs
 - a packet that is marked incomplete;
 - an index (mp4, mov) with an entry that lies behind the end of the file;
 - a declared duration (mp4, mov, Matroska, AVI, FLV, ASF) that is longer than what came by more
-  than max(0.25 s, 3 mean frame intervals); max(0.1 s, 2 intervals) for mp4, which counts exactly.
+  than max(0.25 s, 3 mean frame intervals), or max(0.1 s, 2 intervals) for the pictures of an mp4.
 
 A file that declares nothing (a live recording, a transport stream, bare H.264) cannot be checked
 for a missing end; its note says so.
@@ -56,11 +56,13 @@ class Index:
 
 @dataclass(slots=True)
 class _Packets:
-    """What was read of the video stream, and where each stream ends (in seconds)."""
+    """What was read of the picture stream; ``latest`` is the largest pts, ``last`` its packet's
+    duration, ``ends`` the begin and end of all streams together in seconds."""
 
     pts: list[int | None]
     dts: list[int | None]
     keys: list[bool]
+    latest: float = float("-inf")
     last: int = 0
     ends: tuple[float, float] = (float("inf"), float("-inf"))
 
@@ -108,11 +110,7 @@ def read_index(path: Path, limits: Limits) -> Index:
             raise MediaError(_too_long(index.timeline.duration, limits))
         notes = [*index.notes, *_shape_note(stream)]
         if kind in DECLARING and container.duration is not None:
-            whole = container.duration / MICROSECONDS
-            if kind == "avi" and stream.average_rate:  # FFmpeg guesses it from the file's size
-                whole = stream.frames / float(stream.average_rate)
-            slack = EXACT_SLACK if kind == "mov" else SLACK
-            _check_end(index.timeline, found, (_declared(stream), whole), slack)
+            _check_end(index.timeline, found, stream, container.duration / MICROSECONDS)
         else:
             notes.append("declares no duration, so a missing end would go unseen")
         return Index(index.timeline, index.pts, tuple(notes))
@@ -137,8 +135,8 @@ def _packets(container: InputContainer, stream: VideoStream, limits: Limits) -> 
         found.pts.append(packet.pts)
         found.dts.append(packet.dts)
         found.keys.append(packet.is_keyframe)
-        if packet.pts is not None and packet.pts >= max(filter(None, (found.pts[0], 0)), default=0):
-            found.last = packet.duration or 0
+        if packet.pts is not None and packet.pts > found.latest:
+            found.latest, found.last = packet.pts, packet.duration or 0
         if len(found.pts) > limits.source_frames:
             raise MediaError(f"more than {limits.source_frames:,} frames, which is the limit")
     return found
@@ -177,27 +175,29 @@ def _timeline(ticks: list[int], tick: float, last: int, stream: VideoStream) -> 
     return Timeline(tuple(ticks), tick, end * tick)
 
 
-def _check_end(
-    timeline: Timeline,
-    found: _Packets,
-    declared: tuple[float, float],
-    slack: tuple[float, int],
-) -> None:
-    """MediaError if less came than was declared, for the pictures or for the whole file."""
-    most = max(slack[0], slack[1] * timeline.duration / len(timeline.ticks))
+def _check_end(timeline: Timeline, found: _Packets, stream: VideoStream, whole: float) -> None:
+    """MediaError if less came than was declared, for the pictures or for the ``whole`` file."""
+    kind = stream.container.format.name
+    if kind == "avi" and stream.average_rate:  # FFmpeg guesses from what is left of the file
+        whole = stream.frames / float(stream.average_rate)
     begin, end = found.ends
     # a container's duration may count from 0 or from its first packet
-    whole = max(end, end - begin, timeline.duration)
-    for said, came in zip(declared, (timeline.duration, whole), strict=True):
-        if said > came + most:
-            raise MediaError(f"truncated: {said:.2f} s are declared, {came:.2f} s are there")
+    all_came = max(end, end - begin, timeline.duration)
+    exact = EXACT_SLACK if kind.startswith("mov") else SLACK
+    checks = ((_declared(stream), timeline.duration, exact), (whole, all_came, SLACK))
+    mean = timeline.duration / len(timeline.ticks)
+    for declared, came, (seconds, frames) in checks:
+        if declared > came + max(seconds, frames * mean):
+            raise MediaError(f"truncated: {declared:.2f} s are declared, {came:.2f} s are there")
 
 
 def _picture_stream(container: InputContainer) -> VideoStream:
     attached = av.stream.Disposition.attached_pic
     streams = [s for s in container.streams.video if not s.disposition & attached]
     if not streams:
-        kinds = sorted({stream.type for stream in container.streams})
+        kinds = sorted(
+            {"a cover" if s.disposition & attached else s.type for s in container.streams}
+        )
         raise MediaError(f"holds no video, only {' and '.join(kinds) or 'an empty header'}")
     if streams[0].codec_context is None:
         raise MediaError("its codec is unknown, or its header is damaged")

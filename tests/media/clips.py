@@ -76,10 +76,14 @@ def write(path: Path, style: Style | None = None) -> Path:
     return path
 
 
-def write_sound(path: Path) -> Path:
-    """A second of silence in a file named as a video."""
+def write_sound(path: Path, cover: bool = False) -> Path:
+    """A second of silence in a file named as a video, with a picture of its cover or without."""
     with av.open(str(path), "w", format="mp4") as out:
         stream = out.add_stream("aac", rate=16000, layout="mono")
+        if cover:
+            image = out.add_stream("png", rate=1, width=96, height=64, pix_fmt="rgb24")
+            image.disposition = av.stream.Disposition.attached_pic
+            out.mux(image.encode(av.VideoFrame.from_ndarray(picture(0))))
         for number in range(16):
             frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
             frame.sample_rate, frame.pts = 16000, number * 1024

@@ -62,6 +62,10 @@ REASONS: dict[str, tuple[Callable[[Path], object], str]] = {
     "playlist.mp4": (a_file(b"#EXTM3U\n#EXTINF:9,\nfile.ts\n"), "not a video or an image that"),
     "list.mp4": (a_file(b"ffconcat version 1.0\nfile /etc/passwd\n"), "not a video or an image"),
     "sound.mp4": (write_sound, "holds no video, only audio"),
+    "song.m4a": (
+        lambda path: write_sound(path, cover=True),
+        "holds no video, only a cover and audio",
+    ),
     "moovless.mp4": (moovless, r"an mp4 without its index \(no moov box\)"),
     "nothing.mp4": (without_frames, "a video without a single frame"),
     "long.mp4": (hours_long, "lasts 36,000 s, over the limit of 14,400 s"),
@@ -83,7 +87,7 @@ def test_a_name_that_is_a_protocol_or_a_pattern_is_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("concat:a.mp4|b.mp4", "frame%03d.mp4", "data:,x"):
+    for name in ("concat:a.mp4|b.mp4", "frame%03d.mp4", "data:,x", "\udcff.mp4", "-"):
         write(tmp_path / "plain.mp4").rename(name)
         assert len(decode(Path(name), Sampling(frames=2)).frames) == 2
 

@@ -75,6 +75,25 @@ def test_a_missing_duration_is_noted(tmp_path: Path) -> None:
     assert "declares no duration" in decode(path, Sampling(fps=1)).note
 
 
+def test_a_recording_that_begins_in_the_middle_begins_at_its_first_key_frame(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "joined.ts"
+    packets = 188 * 21
+    path.write_bytes(write(path, Style(count=40, options={"g": "10"})).read_bytes()[packets:])
+    clip = decode(path, Sampling())
+    assert numbers(clip) == list(range(numbers(clip)[0], 40))
+    assert clip.times[0] == 0.0
+    assert "frames before the first key frame are left out" in clip.note
+
+
+def test_pixels_that_are_not_square_are_noted(tmp_path: Path) -> None:
+    path = write(tmp_path / "wide.mp4", Style(count=2, options={"aspect": "2:1"}))
+    clip = decode(path, Sampling(frames=1))
+    assert clip.frames[0].shape == (64, 96, 3)
+    assert clip.note == "pixels are not square (2:1), taken as if they were"
+
+
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_a_phone_held_upright_gives_upright_frames(
