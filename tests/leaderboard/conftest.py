@@ -67,3 +67,9 @@ def open_tab(chromium: Browser) -> Iterator[Callable[..., Tab]]:
 def tab(open_tab: Callable[..., Tab], base: str) -> Tab:
     """A tab on the site, by file and by http."""
     return open_tab(base)
+
+
+@pytest.fixture
+def file_tab(open_tab: Callable[..., Tab], site: Path) -> Tab:
+    """A tab on the site by file, for what has nothing to do with how it came."""
+    return open_tab(site.as_uri())

@@ -30,7 +30,13 @@ def sorter(tab: Tab, task: str) -> Callable[[], None]:
 
 @pytest.fixture
 def board(tab: Tab) -> Tab:
+    """The overview, by file and by http."""
     return tab.open("index.html")
+
+
+@pytest.fixture
+def file_board(file_tab: Tab) -> Tab:
+    return file_tab.open("index.html")
 
 
 def test_the_board_is_sorted_by_a_click(board: Tab) -> None:
@@ -52,14 +58,14 @@ def test_the_board_is_sorted_by_a_click(board: Tab) -> None:
     assert board.hash == ""
 
 
-def test_the_board_is_sorted_by_the_keyboard(board: Tab) -> None:
-    board.find("#board thead th button").first.focus()
-    board.press("Enter")
-    assert models(board) == ["base", "other", "tuned"]
-    board.press("Space")
-    assert models(board) == ["tuned", "other", "base"]
-    expect(board.find("#say")).to_have_text("sorted by Model, largest first")
-    assert board.run("() => document.activeElement.innerText") == "Model"
+def test_the_board_is_sorted_by_the_keyboard(file_board: Tab) -> None:
+    file_board.find("#board thead th button").first.focus()
+    file_board.press("Enter")
+    assert models(file_board) == ["base", "other", "tuned"]
+    file_board.press("Space")
+    assert models(file_board) == ["tuned", "other", "base"]
+    expect(file_board.find("#say")).to_have_text("sorted by Model, largest first")
+    assert file_board.run("() => document.activeElement.innerText") == "Model"
 
 
 def test_search_finds_models_or_tasks(board: Tab) -> None:
@@ -79,16 +85,16 @@ def test_search_finds_models_or_tasks(board: Tab) -> None:
     assert board.hash == ""
 
 
-def test_filters_stand_in_the_address(board: Tab) -> None:
-    board.find("#base").select_option("base")
-    board.find("#tag").select_option("arithmetic")
-    board.find("#badge").select_option("baseline")
-    assert heads(board) == ["sums"]
-    assert models(board) == ["base"]
-    board.page.reload()
-    assert heads(board) == ["sums"]
-    assert models(board) == ["base"]
-    assert board.find("#tag").input_value() == "arithmetic"
+def test_filters_stand_in_the_address(file_board: Tab) -> None:
+    file_board.find("#base").select_option("base")
+    file_board.find("#tag").select_option("arithmetic")
+    file_board.find("#badge").select_option("baseline")
+    assert heads(file_board) == ["sums"]
+    assert models(file_board) == ["base"]
+    file_board.page.reload()
+    assert heads(file_board) == ["sums"]
+    assert models(file_board) == ["base"]
+    assert file_board.find("#tag").input_value() == "arithmetic"
 
 
 def test_columns_are_chosen(board: Tab) -> None:
@@ -112,12 +118,12 @@ def test_columns_are_chosen(board: Tab) -> None:
     assert heads(board) == ["sums", "colours", "clips [fps=1]", "clips [fps=6]"]
 
 
-def test_a_menu_closes_on_escape_and_gives_the_focus_back(board: Tab) -> None:
-    board.find("#columns > summary").click()
-    board.find("#columns input").first.focus()
-    board.press("Escape")
-    assert board.run("() => document.querySelector('#columns').open") is False
-    assert board.run("() => document.activeElement.innerText").startswith("Columns")
+def test_a_menu_closes_on_escape_and_gives_the_focus_back(file_board: Tab) -> None:
+    file_board.find("#columns > summary").click()
+    file_board.find("#columns input").first.focus()
+    file_board.press("Escape")
+    assert file_board.run("() => document.querySelector('#columns').open") is False
+    assert file_board.run("() => document.activeElement.innerText").startswith("Columns")
 
 
 def test_back_and_forward_bring_states_back(board: Tab) -> None:
@@ -134,12 +140,12 @@ def test_back_and_forward_bring_states_back(board: Tab) -> None:
     assert "compact" in board.find("#board").get_attribute("class").split()
 
 
-def test_states_that_mean_nothing_do_no_harm(board: Tab) -> None:
-    board.open(
+def test_states_that_mean_nothing_do_no_harm(file_board: Tab) -> None:
+    file_board.open(
         "index.html#sort=nothing:down&tag=%E0%A4%A&base=__proto__&more=constructor&less=x&=&a"
     )
-    assert models(board) == ["base", "tuned", "other"]
-    assert len(heads(board)) == 4
+    assert models(file_board) == ["base", "tuned", "other"]
+    assert len(heads(file_board)) == 4
 
 
 def test_charts_are_drawn_and_told(board: Tab) -> None:
@@ -163,22 +169,22 @@ def test_from_the_board_down_to_a_sample(board: Tab) -> None:
     expect(board.find(".sample .answer").first).to_be_visible()
 
 
-def test_a_task_page_links_to_its_parts_and_samples(tab: Tab) -> None:
-    tab.open("task-sums.html")
-    tab.find('.toc a[href="#part-asks"]').click()
-    assert tab.run("() => document.activeElement.id") == "part-asks"
-    assert tab.hash == "at=part-asks"
-    assert "Question: {{ input }}" in tab.text("figure.code")
-    assert "Made for tests." in tab.text(".readme")
-    tab.find("#part-examples ~ article h3 a").first.click()
-    expect(tab.find(".sample .input")).to_contain_text("What is")
+def test_a_task_page_links_to_its_parts_and_samples(file_tab: Tab) -> None:
+    file_tab.open("task-sums.html")
+    file_tab.find('.toc a[href="#part-asks"]').click()
+    assert file_tab.run("() => document.activeElement.id") == "part-asks"
+    assert file_tab.hash == "at=part-asks"
+    assert "Question: {{ input }}" in file_tab.text("figure.code")
+    assert "Made for tests." in file_tab.text(".readme")
+    file_tab.find("#part-examples ~ article h3 a").first.click()
+    expect(file_tab.find(".sample .input")).to_contain_text("What is")
 
 
-def test_a_model_page_holds_all_tasks(tab: Tab) -> None:
-    tab.open("model-tuned.html")
-    assert tab.find("#scores tbody tr").count() == 4
-    tab.find("#scores thead th button").nth(1).click()
-    first = tab.find("#scores tbody tr").first.inner_text()
+def test_a_model_page_holds_all_tasks(file_tab: Tab) -> None:
+    file_tab.open("model-tuned.html")
+    assert file_tab.find("#scores tbody tr").count() == 4
+    file_tab.find("#scores thead th button").nth(1).click()
+    first = file_tab.find("#scores tbody tr").first.inner_text()
     assert "clips" in first
     assert "fps=6" in first
-    assert "difference includes zero" in tab.text("#scores")
+    assert "difference includes zero" in file_tab.text("#scores")

@@ -98,15 +98,15 @@ def test_wins_and_losses_down_to_two_answers(tab: Tab) -> None:
     assert sample(tab) == opened
 
 
-def test_marks_against_the_reference_or_none(tab: Tab) -> None:
-    tab.open("compare.html#m=base&m=tuned&task=colours")
-    tab.find("#differences a").filter(has_text="samples").first.click()
-    tab.find("#found a[data-i]").first.click()
-    sample(tab)
-    assert "✓ reference" in tab.text(".choices")
-    tab.find(".opened button").filter(has_text="nothing").click()
-    expect(tab.find(".answers ins")).to_have_count(0)
-    assert "marks=none" in tab.hash
+def test_marks_against_the_reference_or_none(file_tab: Tab) -> None:
+    file_tab.open("compare.html#m=base&m=tuned&task=colours")
+    file_tab.find("#differences a").filter(has_text="samples").first.click()
+    file_tab.find("#found a[data-i]").first.click()
+    sample(file_tab)
+    assert "✓ reference" in file_tab.text(".choices")
+    file_tab.find(".opened button").filter(has_text="nothing").click()
+    expect(file_tab.find(".answers ins")).to_have_count(0)
+    assert "marks=none" in file_tab.hash
 
 
 # ------------------------------------------------------------------------------- samples
@@ -129,15 +129,17 @@ def test_a_sample_tells_all_that_is_known(tab: Tab) -> None:
     assert "page 7" in tab.text(".sample dl")
 
 
-def test_an_empty_answer_and_a_failure_are_told(tab: Tab) -> None:
-    tab.open("samples.html#task=sums&sample=s2")
-    assert sample(tab) == "s2"
-    expect(tab.find(".answer > p.empty").first).to_have_text("(empty)")
-    tab.open("samples.html#task=sums&sample=s4")
-    assert sample(tab) == "s4"
-    expect(tab.find(".answer .fault").first).to_have_text("Error: no recorded answer in base.jsonl")
-    tab.open("samples.html#task=clips&variant=fps%3D6&sample=c11")
-    expect(tab.find(".answer .fault").first).to_have_text("Skipped: the clip is too long")
+def test_an_empty_answer_and_a_failure_are_told(file_tab: Tab) -> None:
+    file_tab.open("samples.html#task=sums&sample=s2")
+    assert sample(file_tab) == "s2"
+    expect(file_tab.find(".answer > p.empty").first).to_have_text("(empty)")
+    file_tab.open("samples.html#task=sums&sample=s4")
+    assert sample(file_tab) == "s4"
+    expect(file_tab.find(".answer .fault").first).to_have_text(
+        "Error: no recorded answer in base.jsonl"
+    )
+    file_tab.open("samples.html#task=clips&variant=fps%3D6&sample=c11")
+    expect(file_tab.find(".answer .fault").first).to_have_text("Skipped: the clip is too long")
 
 
 def test_pictures_variants_and_epochs(tab: Tab) -> None:
@@ -151,14 +153,14 @@ def test_pictures_variants_and_epochs(tab: Tab) -> None:
     assert tab.texts(".answers .card:first-child h5") == ["Epoch 1", "Epoch 2"]
 
 
-def test_choices_name_who_took_them(tab: Tab) -> None:
-    tab.open("samples.html#task=colours&i=0")
-    sample(tab)
-    assert tab.find(".choices tbody tr").count() == len(CHOICES)
-    right = tab.text(".choices .right")
+def test_choices_name_who_took_them(file_tab: Tab) -> None:
+    file_tab.open("samples.html#task=colours&i=0")
+    sample(file_tab)
+    assert file_tab.find(".choices tbody tr").count() == len(CHOICES)
+    right = file_tab.text(".choices .right")
     assert "red" in right
     assert "✓ reference" in right
-    assert "base, tuned, other" in tab.text(".choices tbody tr:nth-child(2)")
+    assert "base, tuned, other" in file_tab.text(".choices tbody tr:nth-child(2)")
 
 
 def test_j_and_k_go_through_the_list(tab: Tab) -> None:
@@ -202,12 +204,12 @@ def test_the_list_is_filtered_and_keeps_its_state(tab: Tab) -> None:
     expect(tab.find(LINES)).to_have_count(1)
 
 
-def test_what_is_not_there_is_said(tab: Tab) -> None:
+def test_what_is_not_there_is_said(file_tab: Tab) -> None:
     for state in ("task=nothing", "task=sums&i=999", "task=sums&sample=none", "task=sums&i=-1"):
-        tab.open(f"samples.html#{state}")
-        expect(tab.find("[role=alert]").first).to_contain_text("There is no")
-    tab.find("button").filter(has_text="Back to the list").click()
-    expect(tab.find(LINES).first).to_be_visible()
+        file_tab.open(f"samples.html#{state}")
+        expect(file_tab.find("[role=alert]").first).to_contain_text("There is no")
+    file_tab.find("button").filter(has_text="Back to the list").click()
+    expect(file_tab.find(LINES).first).to_be_visible()
 
 
 # ------------------------------------------------------------------- trade-off and history
@@ -251,10 +253,10 @@ def test_history_has_the_marks_of_gates(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("page", ["compare", "samples", "tradeoff", "history"])
-def test_states_that_mean_nothing_do_no_harm(tab: Tab, page: str) -> None:
-    tab.open(
+def test_states_that_mean_nothing_do_no_harm(file_tab: Tab, page: str) -> None:
+    file_tab.open(
         f"{page}.html#m=__proto__&m=constructor&c=toString&a=x&b=y&sort=z&s=%E0%A4%A&only=q&page=1e9"
         "&metric=__proto__&cost=valueOf&class=hasOwnProperty&q=%00&over=x&by=-1e400"
     )
-    tab.find("#choose select").first.wait_for()
-    assert tab.find("main").inner_text().strip()
+    file_tab.find("#choose select").first.wait_for()
+    assert file_tab.find("main").inner_text().strip()

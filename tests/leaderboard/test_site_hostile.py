@@ -94,8 +94,10 @@ def address(page: str, **state: object) -> str:
 def test_every_page_is_read_and_nothing_happens(tab: Tab, hostile_site: Path) -> None:
     pages = sorted(path.name for path in hostile_site.glob("*.html"))
     assert len(pages) > 60
-    some = [page for at, page in enumerate(pages) if not page.startswith("model-") or at % 9 == 0]
-    for page in some:
+    every = 9 if tab.base.startswith("file:") else 30
+    for at, page in enumerate(pages):
+        if page.startswith("model-") and at % every:
+            continue
         tab.open(page)
         if page in ("compare.html", "samples.html", "tradeoff.html", "history.html"):
             tab.find("#choose select").first.wait_for()
@@ -201,7 +203,7 @@ def test_every_column_of_trade_off_and_history(tab: Tab) -> None:
 def test_hostile_addresses_do_nothing(open_tab: Callable[..., Tab], hostile_site: Path) -> None:
     tab = open_tab(hostile_site.as_uri())
     keys = "sort find tag base badge more less theme at m task i sample only q c a b metric s cost"
-    for at, text in enumerate([text for text in TEXTS if text.strip() and len(text) < 500]):
+    for at, text in enumerate([text for text in TEXTS if text.strip() and len(text) < 500][::2]):
         page = ("samples", "tradeoff", "compare", "history", "index", "samples", "history")[at % 7]
         tab.open(address(f"{page}.html", **dict.fromkeys(keys.split(), text)))
         sound(tab)
