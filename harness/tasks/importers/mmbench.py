@@ -10,13 +10,23 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from harness.tasks.importers.read import optional, table, text
-from harness.tasks.importers.source import NO_ANSWER, OPTIONS, Record, Source, our_split, telling
-from harness.tasks.rows import Place, Read, Row, shown
+from harness.tasks.importers.source import (
+    BLOB,
+    NO_ANSWER,
+    OPTIONS,
+    Record,
+    Source,
+    our_split,
+    telling,
+)
+from harness.tasks.rows import Place, Placed, Row, shown
 
 NEEDED = ("index", "question", "A", "B", "image")
 LETTERS = "ABCDEFGHI"
+KEPT = {"l2-category": "l2_category", "source": "source", "comment": "comment"}
 REFERENCE = 64  # characters; a text as short is the index of another row
 ABSENT = ("", "nan", "NaN", "None")
 MAGIC = (
@@ -37,7 +47,7 @@ def read(source: Source) -> Iterator[Record]:
         raise source.tree.missing("MMBench", what)
     for path in files:
         stem = path.rpartition("/")[2].rpartition(".")[0]
-        yield from _read(source, path, f"{stem}-" if len(files) > 1 else "")
+        yield from _Table(source, path, f"{stem}-" if len(files) > 1 else "").read()
 
 
 def _is_ours(source: Source, path: str) -> bool:
@@ -49,75 +59,83 @@ def _is_ours(source: Source, path: str) -> bool:
     return set(NEEDED) <= set(columns)
 
 
-def _read(source: Source, path: str, prefix: str) -> Iterator[Record]:
-    images: dict[str, str] = {}
-    named = "test" if "test" in path.rpartition("/")[2] else "dev"
-    waiting: list[Read] = []
+@dataclass
+class _Table:
+    """One file while it is read; `images` are row index -> picture."""
 
-    def make(place: Place, row: Row) -> Iterator[Record]:
+    source: Source
+    path: str
+    prefix: str
+    images: dict[str, str] = field(default_factory=dict)
+    waiting: list[Placed] = field(default_factory=list)
+
+    def read(self) -> Iterator[Record]:
+        """The records; rows that show another row's image may stand before that row."""
+        rows = table(self.source.tree.place(self.path), "\t")
+        yield from self.source.each(rows, self._first)
+        yield from self.source.each(self.waiting, self._later)
+
+    def _first(self, place: Place, row: Row) -> Iterator[Record]:
         image = text(row, "image", place)
-        if len(image) <= REFERENCE and image not in images:
-            source.left.add(NO_ROW, f"{place.where}:{place.line} (row {shown(image, 20)})")
-            return
-        if len(image) > REFERENCE and not _keep(source, images, image, place, row):
-            return
-        picture = images.get(image) or images[text(row, "index", place)]
+        if len(image) > REFERENCE:
+            if self._keep(image, place, row):
+                yield from self._record(place, row, self.images[text(row, "index", place)])
+        elif image in self.images:
+            yield from self._record(place, row, self.images[image])
+        else:
+            self.waiting.append((place, row))
+
+    def _later(self, place: Place, row: Row) -> Iterator[Record]:
+        image = text(row, "image", place)
+        if image in self.images:
+            yield from self._record(place, row, self.images[image])
+        else:
+            self.source.left.add(NO_ROW, f"{place.where}:{place.line} (row {shown(image, 20)})")
+
+    def _keep(self, image: str, place: Place, row: Row) -> bool:
+        try:
+            data = base64.b64decode(image, validate=True)
+        except (binascii.Error, ValueError):
+            raise place.error("'image' is not base64") from None
+        suffix = next((end for start, end in MAGIC if data.startswith(start)), "")
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            suffix = ".webp"
+        if not suffix:
+            self.source.left.add(NO_IMAGE, f"{place.where}:{place.line}")
+            return False
+        self.images[text(row, "index", place)] = self.source.blob(data, suffix)
+        return True
+
+    def _record(self, place: Place, row: Row, picture: str) -> Iterator[Record]:
+        named = "test" if "test" in self.path.rpartition("/")[2] else "dev"
         split = our_split(optional(row, "split") or named)
-        if source.wants(split):
-            yield from _record(source, place, row, f"{prefix}|{split}|{picture}")
-
-    def first(place: Place, row: Row) -> Iterator[Record]:
-        image = optional(row, "image")
-        if image and len(image) <= REFERENCE and image not in images:
-            waiting.append((place, row))  # the row it names may stand further down
+        key = f"{self.prefix}{text(row, 'index', place)}"
+        answer = optional(row, "answer")
+        if not self.source.wants(split):
             return
-        yield from make(place, row)
+        if answer in ABSENT:
+            self.source.left.add(NO_ANSWER, f"{split} {key}")
+            return
+        options = _options(row)
+        if len(answer) != 1 or answer not in LETTERS[: len(options)]:
+            raise place.error(f"answer '{shown(answer, 20)}' is not the letter of an option")
+        target = telling(options, LETTERS.index(answer))
+        if target is None:
+            self.source.left.add(OPTIONS, f"{split} {key}")
+            return
+        question, hint = text(row, "question", place), optional(row, "hint")
+        hint = "" if hint in ABSENT else hint
+        more = {"question": question, "hint": hint}
+        more |= {to: optional(row, column) for column, to in KEPT.items() if column in row}
+        yield Record(
+            key, split, f"{hint}\n{question}" if hint else question, target, (picture,),
+            picture.removeprefix(BLOB).partition(".")[0], optional(row, "category") or "other",
+            options, more,
+        )  # fmt: skip
 
-    yield from source.each(table(source.tree.place(path), "\t"), first)
-    yield from source.each(waiting, make)
 
-
-def _keep(source: Source, images: dict[str, str], image: str, place: Place, row: Row) -> bool:
-    try:
-        data = base64.b64decode(image, validate=True)
-    except (binascii.Error, ValueError):
-        raise place.error("'image' is not base64") from None
-    suffix = next((end for start, end in MAGIC if data.startswith(start)), "")
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        suffix = ".webp"
-    if not suffix:
-        source.left.add(NO_IMAGE, f"{place.where}:{place.line}")
-        return False
-    images[text(row, "index", place)] = source.blob(data, suffix)
-    return True
-
-
-def _record(source: Source, place: Place, row: Row, where: str) -> Iterator[Record]:
-    prefix, split, picture = where.split("|")
-    key = f"{prefix}{text(row, 'index', place)}"
-    answer = optional(row, "answer")
-    if answer in ABSENT:
-        source.left.add(NO_ANSWER, f"{split} {key}")
-        return
+def _options(row: Row) -> tuple[str, ...]:
     options = [optional(row, letter) for letter in LETTERS if letter in row]
     while options and options[-1] in ABSENT:
         options.pop()
-    if answer not in LETTERS[: len(options)] or len(answer) != 1:
-        raise place.error(f"answer '{shown(answer, 20)}' is not the letter of an option")
-    target = telling(options, LETTERS.index(answer))
-    if target is None:
-        source.left.add(OPTIONS, f"{split} {key}")
-        return
-    hint = optional(row, "hint")
-    question = text(row, "question", place)
-    asked = question if hint in ABSENT else f"{hint}\n{question}"
-    more = {
-        "question": question,
-        "hint": "" if hint in ABSENT else hint,
-        "l2_category": optional(row, "l2-category"),
-        "source": optional(row, "source"),
-    }
-    yield Record(
-        key, split, asked, target, (picture,), picture.removeprefix("blob:").partition(".")[0],
-        optional(row, "category") or "other", tuple(options), more,
-    )  # fmt: skip
+    return tuple(options)

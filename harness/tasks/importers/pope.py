@@ -38,8 +38,6 @@ def _read(source: Source, path: str, images: str, way: str) -> Iterator[Record]:
         media = source.media(image, f"{image} ({place.where}:{place.line})", prefer="val2014")
         if media is not None:
             stem = image.rpartition("/")[2].rpartition(".")[0] or image
-            yield Record(
-                key, "test", question, label, (media,), stem, way, (), {"images": images}
-            )
+            yield Record(key, "test", question, label, (media,), stem, way, (), {"images": images})
 
     yield from source.each(json_lines(source.tree.place(path)), make)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,8 @@ from harness.records import LETTERS
 from harness.tasks.importers.tree import Tree
 from harness.tasks.rows import Place, Read, Row
 
-EXAMPLES = 3  # of each reason, in the summary
+BLOB = "blob:"
+"""How the path of a picture begins that the importer wrote."""
 MISSING = "the annotations name a file that is not there"
 EMPTY = "the file is empty (0 bytes)"
 LINK_OUT = "a link leads out of the folder (--allow-outside follows it)"
@@ -75,13 +75,15 @@ class Source:
     left: LeftOut = field(default_factory=LeftOut)
     errors: list[DataError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    known_splits: Counter[str] = field(default_factory=Counter)
+    known_splits: set[str] = field(default_factory=set)
+    known_classes: set[str] = field(default_factory=set)
+    """Those that there are, for hints; beside the classes of the records."""
     _files: dict[str, str | None] = field(default_factory=dict)
-    _blobs: dict[str, str] = field(default_factory=dict)
+    _blobs: set[str] = field(default_factory=set)
 
     def wants(self, split: str) -> bool:
         """Whether records of this split (our name of it) are asked for."""
-        self.known_splits[split] += 1
+        self.known_splits.add(split)
         return not self.splits or split in self.splits
 
     def each(
@@ -116,8 +118,14 @@ class Source:
         if name not in self._blobs:
             self.stage.mkdir(parents=True, exist_ok=True)
             (self.stage / name).write_bytes(data)
-            self._blobs[name] = name
-        return f"blob:{name}"
+            self._blobs.add(name)
+        return f"{BLOB}{name}"
+
+    def file(self, path: str) -> Path:
+        """Where a path of a record's media is."""
+        if path.startswith(BLOB):
+            return self.stage / path.removeprefix(BLOB)
+        return self.tree.place(path)
 
     def _look(self, path: str, prefer: str) -> str | None:
         found = [p for p in self.tree.find(path) if self._fault(p) is None]

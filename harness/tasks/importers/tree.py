@@ -69,7 +69,9 @@ class Tree:
                 listed = ", ".join(shown(path) for path in found[:MAX_SEVERAL])
                 top = found[0].rpartition("/")[0]
                 hint = f" (did you mean '{shown(str(self.root / top))}'?)" if top else ""
-                raise DataError(self.root, 0, f"'{name}' is there {len(found)} times: {listed}{hint}")
+                raise DataError(
+                    self.root, 0, f"'{name}' is there {len(found)} times: {listed}{hint}"
+                )
             if found:
                 return found[0]
         return None
@@ -146,7 +148,9 @@ class _Walk:
     def _file(self, path: str) -> None:
         self.tree.files.append(path)
         if len(self.tree.files) > MAX_FILES:
-            raise DataError(self.tree.root, 0, f"more than {MAX_FILES:,} files: no data set of ours")
+            raise DataError(
+                self.tree.root, 0, f"more than {MAX_FILES:,} files: no data set of ours"
+            )
 
     def _link(self, entry: os.DirEntry[str], path: str, depth: int) -> None:
         real = os.path.realpath(entry.path)

@@ -54,6 +54,7 @@ def read(source: Source) -> Iterator[Record]:
         raise source.tree.missing("UCF-Crime", "Anomaly_Train.txt", "Anomaly_Test.txt")
     named = [entry for file, split in lists for entry in _named(source, file, split)]
     there = {label for _, _, label, _ in named}
+    source.known_classes |= there
     wanted = source.classes or CLASSES
     choices = tuple(label for label in CLASSES if label in there and label in wanted)
     events = _events(source)
