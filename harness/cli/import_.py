@@ -9,20 +9,14 @@ from pathlib import Path
 
 import click
 
-NAMES = {
-    "ucf-crime": "surveillance videos: which crime",
-    "animal-kingdom": "animals: what they do; species, class, action",
-    "qved": "physiotherapy: feedback, form errors",
-    "msvd": "MSVD-QA: short answers on clips",
-    "gqa, pope, vizwiz, vqav2": "questions on images",
-    "mmbench, scienceqa": "multiple choice on images",
-}
+from harness.tasks.importers.registry import IMPORTERS
 
 
 @click.command(
     "import",
     context_settings={"max_content_width": 100},
-    epilog="Data sets: " + "; ".join(f"{name} ({what})" for name, what in NAMES.items()) + ".",
+    epilog="\b\nData sets:\n"
+    + "\n".join(f"  {n:<15} {what}" for n, (_, what) in IMPORTERS.items()),
 )
 @click.argument("name", metavar="NAME")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))

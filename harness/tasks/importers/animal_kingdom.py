@@ -160,18 +160,21 @@ def _choices(source: Source, metadata: str) -> Iterator[Record]:
 
 def _clip(source: Source, place: Place, row: Row) -> Iterator[Clip]:
     name = text(row, "video_id", place).removesuffix(".mp4")
-    pairs = _literal(row, "list_animal_action", place)
-    if not all(isinstance(p, tuple | list) and len(p) == 2 for p in pairs):
-        raise place.error("'list_animal_action' is no list of (animal, action)")
+    pairs = [_pair(pair, place) for pair in _literal(row, "list_animal_action", place)]
     classes = _literal(row, "list_animal_parent_class", place)
     if not pairs or not classes:
         source.left.add(UNTOLD, f"{name} ({place.where}:{place.line})")
         return
     media = source.media(f"{name}.mp4", f"{name}.mp4 ({place.where}:{place.line})", prefer="video")
     if media is not None:
-        told = tuple((str(animal).strip(), str(action).strip()) for animal, action in pairs)
         own = tuple(dict.fromkeys(str(each).strip() for each in classes))
-        yield Clip(name, our_split(text(row, "type", place)), media, told, own)
+        yield Clip(name, our_split(text(row, "type", place)), media, tuple(pairs), own)
+
+
+def _pair(value: object, place: Place) -> tuple[str, str]:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise place.error("'list_animal_action' is no list of (animal, action)")
+    return str(value[0]).strip(), str(value[1]).strip()
 
 
 def _literal(row: Row, key: str, place: Place) -> list[object]:

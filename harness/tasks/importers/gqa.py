@@ -2,7 +2,7 @@
 id -> ``{"question", "imageId", "answer", "fullAnswer", "types", "isBalanced", ...}``, and
 ``images/<imageId>.jpg``. The unbalanced files are not read; ``test`` and ``challenge`` have no
 answers. Splits keep the authors' names but for validation: results are reported on ``testdev``.
-The class is the structural type. Scoring is exact match, for which the answer is all that is needed.
+The class is the structural type. Scoring is exact match: the answer is all that it needs.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.collect.suggest import did_you_mean
 from harness.errors import DataError
-from harness.tasks.importers.output import Output, Written, staging
+from harness.tasks.importers.output import Output, Written, plain, staging
 from harness.tasks.importers.registry import get_importer
 from harness.tasks.importers.source import BLOB, TWICE, LeftOut, Record, Source
 from harness.tasks.importers.tree import Tree
@@ -102,9 +102,9 @@ def _media_root(wanted: Wanted) -> Path:
     if wanted.media is not None:
         if not wanted.media.is_dir():
             raise DataError(wanted.media, 0, "no such folder (--media)")
-        return wanted.media.absolute()
-    data = (wanted.to / "data").absolute()
-    return data if wanted.root.absolute().is_relative_to(data) else wanted.root.absolute()
+        return plain(wanted.media)
+    data, root = plain(wanted.to / "data"), plain(wanted.root)
+    return data if root.is_relative_to(data) else root
 
 
 def _chosen(source: Source, wanted: Wanted, found: Sequence[Record]) -> list[Record]:

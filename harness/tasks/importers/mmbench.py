@@ -126,7 +126,8 @@ class _Table:
         question, hint = text(row, "question", place), optional(row, "hint")
         hint = "" if hint in ABSENT else hint
         more = {"question": question, "hint": hint}
-        more |= {to: optional(row, column) for column, to in KEPT.items() if column in row}
+        told = {to: optional(row, column) for column, to in KEPT.items()}
+        more |= {to: value for to, value in told.items() if value not in ABSENT}
         yield Record(
             key, split, f"{hint}\n{question}" if hint else question, target, (picture,),
             picture.removeprefix(BLOB).partition(".")[0], optional(row, "category") or "other",

@@ -111,11 +111,11 @@ class Output:
         """As the data name the file: relative to the root, absolute only with the flag."""
         if path.startswith(BLOB):
             inner = f"{self.images}/{path.removeprefix(BLOB)}"
-            place = self.folder.absolute() / inner
+            place = plain(self.folder) / inner
             return place.relative_to(self.root).as_posix() if self._holds(place) else inner
         if path in tree.target:
             return tree.target[path]
-        place = Path(os.path.normpath(tree.root.absolute() / path))
+        place = plain(tree.root) / path
         if self._holds(place):
             return place.relative_to(self.root).as_posix()
         if self.outside:
@@ -148,6 +148,11 @@ class Output:
         for file in sorted(wanted, key=lambda file: file.endswith(".jsonl")):
             os.replace(stage / file, self.folder / file)
         return wanted
+
+
+def plain(path: Path) -> Path:
+    """Absolute and without '..'; links stay as they are written."""
+    return Path(os.path.abspath(path))
 
 
 def _same(new: Path, old: Path) -> bool:

@@ -79,7 +79,7 @@ def _stem(path: str) -> str:
 
 
 def _record(source: Source, place: Place, row: Row, stems: set[str]) -> Iterator[Record]:
-    video = text(row, "video" if "video" in row else "video_path", place)
+    video = text(row, "video_path" if "video_path" in row else "video", place)
     split = our_split(optional(row, "split").lower())
     if not split:
         split = "test"

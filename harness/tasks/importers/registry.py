@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from harness.collect.suggest import known_or_near
 from harness.errors import SelectionError
-from harness.tasks.importers.source import Record, Source
 
-Importer = Callable[[Source], Iterator[Record]]
-"""Reads the tree of a data set. Raises DataError if the tree is none of that data set."""
+if TYPE_CHECKING:
+    from harness.tasks.importers.source import Record, Source
+
+    Importer = Callable[[Source], Iterator[Record]]
+    """Reads the tree of a data set. Raises DataError if the tree is none of that data set."""
 
 IMPORTERS = {
     "ucf-crime": ("ucf_crime", "surveillance videos, which crime: multiple choice"),

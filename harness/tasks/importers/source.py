@@ -135,9 +135,9 @@ class Source:
 
         def likeness(candidate: str) -> int:
             above = candidate.rpartition("/")[0].rpartition("/")[2]
-            return len(os.path.commonprefix([above.casefold(), folder.casefold()]))
+            return _alike(above.casefold(), folder.casefold())
 
-        return max(sorted(found, reverse=True), key=likeness)
+        return max(sorted(found), key=likeness)
 
     def _why(self, path: str) -> str:
         for candidate in self.tree.find(path):
@@ -156,6 +156,12 @@ class Source:
             return None if os.stat(self.tree.place(path)).st_size else EMPTY
         except OSError:
             return MISSING
+
+
+def _alike(one: str, two: str) -> int:
+    """How many characters they begin with alike."""
+    pairs = zip(one, two, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(two)))
 
 
 # --------------------------------------------------------------------------- multiple choice

@@ -41,6 +41,7 @@ EVENTS = (
 )
 TWICE = "the video is named twice (the first is kept; test before train)"
 UNNAMED = "the video is named in no split"
+SECOND = "another file of the same name is taken"
 VIDEO = re.compile(r"(?P<folder>.*)/(?P<stem>[^/]+)\.(mp4|avi)", re.IGNORECASE)
 
 
@@ -59,6 +60,7 @@ def read(source: Source) -> Iterator[Record]:
     choices = tuple(label for label in CLASSES if label in there and label in wanted)
     events = _events(source)
     seen: set[str] = set()
+    taken: dict[str, str] = {}
     for place, path, label, split in named:
         name = path.rpartition("/")[2]
         if name in seen:
@@ -66,10 +68,15 @@ def read(source: Source) -> Iterator[Record]:
             continue
         seen.add(name)
         if label in choices and source.wants(split):
-            yield from _record(source, path, label, split, choices, events.get(name))
+            for record in _record(source, path, label, split, choices, events.get(name)):
+                taken[name] = record.media[0]
+                yield record
     for file in source.tree.below("", (".mp4", ".avi")):
-        if file.rpartition("/")[2] not in seen:
+        name = file.rpartition("/")[2]
+        if name not in seen:
             source.left.add(UNNAMED, file)
+        elif taken.get(name, file) != file:
+            source.left.add(SECOND, file)
 
 
 def _lists(tree: Tree) -> list[tuple[Path, str]]:

@@ -1,6 +1,6 @@
 """VizWiz-VQA (Gurari et al. 2018): ``Annotations/{train,val,test}.json``, lists of ``{"image",
-"question", "answers": [{"answer", "answer_confidence"}, ...], "answer_type", "answerable"}`` with ten
-answers, and the images in ``train/``, ``val/``, ``test/``. The test answers are not published.
+"question", "answers": [{"answer", "answer_confidence"}, ...], "answer_type", "answerable"}`` with
+ten answers, and the images in ``train/``, ``val/``, ``test/``. The test answers are not published.
 The target is the commonest answer; all ten stand in ``answers`` for the soft accuracy.
 """
 

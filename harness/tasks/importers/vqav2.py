@@ -1,7 +1,7 @@
 """VQA v2.0 (Goyal et al. 2017): ``v2_OpenEnded_mscoco_{train2014,val2014}_questions.json`` with
-``{"questions": [{"image_id", "question", "question_id"}]}``, ``v2_mscoco_{...}_annotations.json`` with
-``{"annotations": [{"question_id", "multiple_choice_answer", "answers": [{"answer",
-"answer_confidence"}], "answer_type", "question_type"}]}``, and the images
+``{"questions": [{"image_id", "question", "question_id"}]}``; ``v2_mscoco_{...}_annotations.json``
+with ``{"annotations": [{"question_id", "multiple_choice_answer", "answers": [{"answer",
+"answer_confidence"}], "answer_type", "question_type"}]}``; and the images
 ``train2014/COCO_train2014_000000000009.jpg``. Questions of test2015 have no published answers.
 The target is the authors' most frequent answer; all ten stand in ``answers``. The class is the type
 of the answer (yes/no, number, other); the cluster is the image.
