@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,8 @@ class Tree:
         tree = cls(root, outside)
         walk = _Walk(tree, os.path.realpath(root))
         walk.folder(str(root), "", 0)
+        if "." in tree.unreadable:
+            raise DataError(root, 0, "the folder cannot be read")
         tree.files.sort()
         for path in tree.files:
             tree._by_name.setdefault(_key(path.rpartition("/")[2]), []).append(path)
@@ -99,7 +101,10 @@ class Tree:
         listed = ", ".join(names)
         return DataError(self.root, 0, f"{what}: no {listed} in it{self._hint(names)}")
 
-    def _hint(self, names: Iterable[str]) -> str:
+    def _hint(self, names: Sequence[str]) -> str:
+        for link in self.links_out:
+            if link.rpartition("/")[2] in names:
+                return f" ({shown(link)} is a link out of it, see --allow-outside)"
         for above in (self.root.resolve().parent, self.root.resolve().parent.parent):
             if any((above / name).is_file() for name in names):
                 return f" (did you mean '{shown(str(above))}'?)"

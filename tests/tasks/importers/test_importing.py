@@ -319,6 +319,37 @@ def test_a_misspelt_folder_or_an_archive(
     assert refused("pope").endswith("in it (unpack coco.zip first)")
 
 
+def test_annotations_that_are_a_link_out_of_the_folder(
+    importing: Any, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    datasettrees.scienceqa(importing.root)
+    problems = importing.root / "problems.json"
+    problems.rename(tmp_path / "problems.json")
+    problems.symlink_to(tmp_path / "problems.json")
+    told = refused("scienceqa")
+    assert told.endswith("(problems.json is a link out of it, see --allow-outside)")
+    assert len(importing("scienceqa", allow_outside=True).records) == 3
+
+
+def test_a_folder_without_permission(
+    importing: Any, refused: Callable[..., str], no_override: None
+) -> None:
+    datasettrees.pope(importing.root)
+    importing.root.chmod(0)
+    try:
+        assert refused("pope").endswith("original: the folder cannot be read")
+    finally:
+        importing.root.chmod(0o755)
+
+
+def test_pipes_and_devices_are_not_opened(importing: Any) -> None:
+    pope(importing, "a.jpg", "b.jpg")
+    put(importing.root / "a.jpg")
+    os.mkfifo(importing.root / "b.jpg")
+    [what] = importing("pope").left.found[MISSING]
+    assert what.startswith("b.jpg (")
+
+
 def test_when_nothing_is_left_the_reasons_are_told(
     importing: Any, refused: Callable[..., str]
 ) -> None:
