@@ -5,6 +5,7 @@
     |- CollectError             every SpecError of every file, reported in one go
     |- SelectionError           an id, name or expression selects nothing or cannot be read
     |- DataError                a task's data cannot be read
+    |- MediaError               a video or an image cannot be decoded, or not as was asked
     |- ModelError               a model cannot be loaded: no weights, wrong LoRA, no such file
     |- StoreError               a run cannot be read or written: disk full, no permission
     `- Interrupted              stopped before the end; what was answered is in the cache
@@ -101,6 +102,13 @@ class NothingCollected(SelectionError):
 
 class DataError(SpecError):
     """A task's data cannot be read: bad line, missing column, duplicate id, no rows."""
+
+
+class MediaError(HarnessError):
+    """A video or an image that cannot be decoded, or a sampling that makes no sense for it.
+
+    In a run it becomes the ``Completion.error`` of the samples that show the file.
+    """
 
 
 class ModelError(HarnessError):

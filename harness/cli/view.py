@@ -66,13 +66,13 @@ def view(
 
 
 def build_site(runs: Sequence[Path], to: Path) -> None:
-    """Publish the runs, for this machine only; raises HarnessError if that is not possible."""
+    """Publish the runs, for this machine only; raises HarnessError if that is not possible, and for
+    a damaged run: `Watch` leaves it out."""
     from harness.leaderboard.publish import PublishOptions, publish, readable_project
     from harness.results.store import read_run
 
-    options = PublishOptions(project=readable_project(), live=True, lenient=True)
-    for why in publish([read_run(path) for path in runs], to, options).left_out:
-        _say(f"note: left out: {why}")
+    options = PublishOptions(project=readable_project(), live=True)
+    publish([read_run(path) for path in runs], to, options)
 
 
 def _watch(watch: Watch, server: SiteServer, opened: bool) -> None:

@@ -53,10 +53,10 @@ class PublishOptions:
     fresh: bool = False
     """Write everything anew, whatever is there."""
     live: bool = False
-    """With the page of what is running, which only `harness view` can fill."""
-    lenient: bool = False
-    """Leave out runs that are damaged, in place of ending with the first; no run at all makes the
+    """With the page of what is running, which only `harness view` can fill; no run at all makes the
     site of none."""
+    lenient: bool = False
+    """Leave out runs that are damaged, in place of ending with the first."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def publish(runs: Sequence[RunReader], to: Path, options: PublishOptions) -> Pub
     Raises StoreError for no runs, for a damaged one, for a folder that holds something else, and
     for a disk that refuses; the old site stays as it is until the pages are written.
     """
-    if not runs and not options.lenient:
+    if not runs and not options.live:
         raise StoreError("no runs to publish: 'harness run' makes one")
     runs = list({run.run_id: run for run in runs}.values())
     site = SiteFolder.open(to)
@@ -98,13 +98,12 @@ def _write(
 ) -> Published:
     if options.fresh:
         site.forget()
-    published = site.known.get("groups", {})
-    sound, left_out = _sound(runs, options.lenient, published)
+    sound, left_out = _sound(runs, options, site.known.get("groups", {}))
     try:
         board, changed = _fill(sound, site, options)
     except StoreError:
         # a run that was whole when it was published may be so no more: who is to blame?
-        whole, left_out = _sound(runs, options.lenient, ())
+        whole, left_out = _sound(runs, options, ())
         if len(whole) == len(sound):
             raise
         board, changed = _fill(whole, site, options)
@@ -148,7 +147,7 @@ def _fill(
 
 
 def _sound(
-    runs: Sequence[RunReader], lenient: bool, published: Collection[str]
+    runs: Sequence[RunReader], options: PublishOptions, published: Collection[str]
 ) -> tuple[list[RunReader], list[str]]:
     """The runs whose files are those that were written, and why the others are left out. Runs that
     are ``published`` already are not read again."""
@@ -159,10 +158,10 @@ def _sound(
                 run.verify()
             sound.append(run)
         except StoreError as error:
-            if not lenient:
+            if not options.lenient:
                 raise
             trouble.append(str(error))
-    if trouble and not sound:
+    if trouble and not sound:  # a site that is there is worth more than none
         raise StoreError(f"no run can be published: {trouble[0]}")
     return sound, trouble
 

@@ -262,12 +262,12 @@ def test_costs_that_are_known(tmp_path: Path) -> None:
     run = store(tmp_path, Cell())
     cell = gather([run]).past[0]
     stage = StageRow("c", "generate", p50=10.0, p95=float("nan"), peak_memory_mb=0.0)
-    assert costs_of(cell, [stage], 123.456) == {
+    assert costs_of(cell, [stage], 123.456, None) == {
         "latency_p50_ms": 10.0,
         "completion_tokens": 4.0,
         "size_mb": 123.5,
     }
-    assert costs_of(cell, [], None) == {"completion_tokens": 4.0}
+    assert costs_of(cell, [], None, None) == {"completion_tokens": 4.0}
 
 
 def test_facts_come_from_what_the_run_keeps(tmp_path: Path) -> None:

@@ -482,6 +482,8 @@ def test_no_sound_run_at_all(tmp_path: Path, runs: list[RunReader]) -> None:
     with pytest.raises(StoreError, match="no runs to publish"):
         publish([], tmp_path / "site", PublishOptions())
     assert not (tmp_path / "site" / "index.html").exists()
+    site([], tmp_path / "view", live=True)  # as `harness view` does
+    assert "no run" in words(tmp_path / "view" / "index.html").lower()
 
 
 def test_a_full_disk_is_one_line(
