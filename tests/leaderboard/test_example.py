@@ -26,7 +26,8 @@ def test_the_example_is_the_site_of_the_published_run(tmp_path: Path) -> None:
 
 def test_the_example_tells_nothing_that_must_not_be_told() -> None:
     problems = [str(one) for one in check_site(EXAMPLE).problems]
-    assert problems == []
+    # the bundle that draws the charts is Vega's, and is not committed
+    assert problems == ["assets/vega.js: is missing; 'harness publish' writes it anew"]
 
 
 def files(root: Path) -> dict[str, bytes]:
