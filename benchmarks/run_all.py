@@ -3,7 +3,7 @@
     python benchmarks/run_all.py [PART...]
 
 Parts are generate, choices, loras, cached, start, rouge, judge, compare, gate, plugin, publish,
-site, media, demo; all if none is named.
+site, media, import, demo; all if none is named.
 
 Ours is always the whole product: `harness run` as a process, with collection, scoring and Parquet.
 Peer and ours take turns; of each pair the better of REPEATS runs is kept, so that a busy moment
@@ -27,6 +27,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 import models  # noqa: E402
 from bench_compare import compared  # noqa: E402
 from bench_gate import gated  # noqa: E402
+from bench_import import imported  # noqa: E402
 from bench_judge import judged  # noqa: E402
 from bench_media import decoded  # noqa: E402
 from bench_plugin import started  # noqa: E402
@@ -275,6 +276,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "publish": lambda _: published(),
     "site": lambda _: browsed(),
     "media": lambda _: decoded(),
+    "import": lambda _: imported(),
     "demo": demo,
 }
 
