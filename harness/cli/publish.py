@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"max_content_width": 100})
-@click.argument("words", metavar="[RUN|MODEL]...", nargs=-1)
+@click.argument("words", metavar="[RUN]...", nargs=-1)
 @click.option("--runs", type=click.Path(path_type=Path), help="Where runs are (runs/).")
 @click.option(
     "--to", type=click.Path(path_type=Path), default=Path("site"), show_default=True,
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 def publish(words: tuple[str, ...], runs: Path | None, to: Path, **options: object) -> int | None:
     """Write a site that opens by double-click and from GitHub Pages alike.
 
-    Without RUN, of all runs below runs/. The newest whole run of a model on a task counts; older
-    ones are its history. What has not changed since the last time is not written again.
+    RUN is a folder, an id or its beginning, 'latest', or a model's name (the newest run that holds
+    it); a site holds whole runs. Without RUN, of all runs below runs/. The newest whole run of a
+    model on a task counts; older ones are its history. What has not changed since the last time is
+    not written again.
 
     --check reads the site that is there, after writing it if RUNs are named, and lists what must
     not be published: dead links, double ids, files too large for a host, keys, paths of this
@@ -56,11 +58,13 @@ def find_runs(words: tuple[str, ...], runs: Path | None) -> list[RunReader]:
     from harness.collect.library import project_root
     from harness.errors import StoreError
     from harness.results.pairs import find_one, runs_among
-    from harness.results.store import read_run, whole_runs
+    from harness.results.store import passed_over, read_run, whole_runs
 
     root = runs or project_root(Path.cwd()) / "runs"
     if words:
-        return [find_one(root, word)[0] for word in runs_among(words)]
+        return [_whole(*find_one(root, word), word) for word in runs_among(words)]
+    for name in passed_over(root):
+        click.echo(f"note: left out: {name} is not whole: it has no manifest.json", err=True)
     found = []
     for path in whole_runs(root):
         try:
@@ -74,12 +78,25 @@ def find_runs(words: tuple[str, ...], runs: Path | None) -> list[RunReader]:
     return found
 
 
+def _whole(run: RunReader, model: str, word: str) -> RunReader:
+    """The run, if no model of it was named."""
+    if model:
+        from harness.errors import SelectionError
+
+        raise SelectionError(f"'{word}': a site holds whole runs: name {run.run_id}")
+    return run
+
+
 def _publish(
     words: tuple[str, ...], runs: Path | None, to: Path, options: dict[str, object]
 ) -> Published:
     from harness.leaderboard.publish import PublishOptions, publish, readable_project
     from harness.leaderboard.texts import Texts
 
+    if not str(options["title"]).strip():
+        from harness.errors import SelectionError
+
+        raise SelectionError("--title is empty: leave it out, or say what the site is called")
     redact: tuple[str, ...] = options["redact"]  # type: ignore[assignment]
     texts = Texts.of(redact, answers=not options["no_text"], prompts=bool(options["prompts"]))
     most: int | None = options["max_samples"]  # type: ignore[assignment]
@@ -94,6 +111,9 @@ def _publish(
     done = publish(find_runs(words, runs), to, wanted)
     for why in done.left_out:
         click.echo(f"note: left out: {why}", err=True)
+    if done.gone_runs:
+        gone = _count(len(done.gone_runs), "run")
+        click.echo(f"note: {gone} that the site held before: no longer part of it", err=True)
     return done
 
 

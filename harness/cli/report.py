@@ -45,6 +45,7 @@ def report(
     from harness.collect.library import project_root
     from harness.errors import shown
     from harness.leaderboard.report.build import ReportOptions, make_report
+    from harness.leaderboard.report.evidence import damaged_runs
     from harness.leaderboard.report.folder import check_target, write_folder
     from harness.results.pairs import runs_among
 
@@ -52,6 +53,8 @@ def report(
     root = runs or project_root(Path.cwd()) / "runs"
     files = make_report(root, ReportOptions(tuple(runs_among(words)), baseline=baseline, **flags))
     write_folder(target, files)
+    for why in () if words else damaged_runs(root):
+        click.echo(f"note: left out: {why}", err=True)
     tables = sum(name.startswith("tables/") for name in files) // 3
     figures = sum(name.startswith("figures/") for name in files) // 3
     counts = f"{tables} tables, {figures} figures"

@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 from harness.leaderboard.gather import Bench, Board, BoardCell
 from harness.leaderboard.scripts import finite
 from harness.leaderboard.views import Delta, DeltaKind
-from harness.results.compare import ALPHA, Comparison, adjusted, compare_metric
+from harness.results.compare import Comparison, adjusted, compare_metric
 from harness.results.pairs import CellPair, CompareOptions, Side, pair_cells
 from harness.results.render import number
 
@@ -27,20 +27,25 @@ MOST_VALUES = 3_000_000
 class Deltas:
     """What could be compared, and why the rest could not.
 
-    ``q`` of the comparisons with baselines is adjusted for all of these on the board
-    (Benjamini-Hochberg: at most 5 % of what is called real is expected to be none); of the other
-    pairs, for all of those.
+    p values are adjusted by Holm, as those of `harness report` are, within three families: the
+    first metrics of tasks against baselines, all other metrics against baselines, and the pairs
+    without a baseline among them. ``families`` says how many comparisons each was adjusted for.
     """
 
     found: Mapping[Key, Comparison] = field(default_factory=dict)
     refused: Mapping[tuple[str, str, str, str], str] = field(default_factory=dict)
     """(task, variant, baseline, model) -> why they are not compared."""
+    families: Mapping[Key, int] = field(default_factory=dict)
 
     def of(self, bench: Bench, metric: str, base: str, model: str) -> Delta | None:
         """A model against its baseline, in words; None if that metric has no such thing."""
-        known = self.found.get((bench.task, bench.variant, metric, base, model))
+        key = (bench.task, bench.variant, metric, base, model)
+        known = self.found.get(key)
+        if known is not None and known.n:
+            return delta_of(known, self.families.get(key, 0))
         if known is not None:
-            return delta_of(known)
+            title = f"no sample has a score of both {base} and {model}"
+            return Delta(0.0, None, None, "-", "nothing to compare", "mismatch", title)
         why = self.refused.get((bench.task, bench.variant, base, model))
         if why is None:
             return None
@@ -51,11 +56,19 @@ class Deltas:
 def find_deltas(board: Board) -> Deltas:
     """Compare every model with its baseline, and other models of a task with each other."""
     refused: dict[tuple[str, str, str, str], str] = {}
-    first = list(_compared(board, _baseline_pairs(board), refused))
-    others = list(_compared(board, _other_pairs(board), {}))
-    rows = [*adjusted(first), *adjusted(others)]
-    found = {(r.task, r.variant, r.metric, r.a.model, r.b.model): r for r in rows}
-    return Deltas(found, refused)
+    main = {(bench.task, bench.variant, bench.primary) for bench in board.benches}
+    first: list[Comparison] = []
+    others: list[Comparison] = []
+    for row in _compared(board, _baseline_pairs(board), refused):
+        (first if (row.task, row.variant, row.metric) in main else others).append(row)
+    apart = list(_compared(board, _other_pairs(board), {}))
+    found: dict[Key, Comparison] = {}
+    sizes: dict[Key, int] = {}
+    for family in (first, others, apart):
+        for row in adjusted(family):
+            key = (row.task, row.variant, row.metric, row.a.model, row.b.model)
+            found[key], sizes[key] = row, len(family)
+    return Deltas(found, refused, sizes)
 
 
 Pair = tuple[Bench, str, str]
@@ -120,8 +133,8 @@ def side_of(cell: BoardCell) -> Side:
 # --------------------------------------------------------------------------- words
 
 
-def delta_of(found: Comparison) -> Delta:
-    """A comparison as the site tells it."""
+def delta_of(found: Comparison, family: int = 0) -> Delta:
+    """A comparison as the site tells it; ``family`` is how many its p was adjusted for."""
     d = found.difference
     kind, words = _verdict(found)
     return Delta(
@@ -131,7 +144,7 @@ def delta_of(found: Comparison) -> Delta:
         text=number(d.value, sign=True),
         words=words,
         kind=kind,
-        title=sentence(found),
+        title=sentence(found, family),
     )
 
 
@@ -144,21 +157,22 @@ def _verdict(found: Comparison) -> tuple[DeltaKind, str]:
     kind: DeltaKind = "better"
     for word in ("worse", "more", "fewer"):
         kind = word if said.startswith(word) else kind
-    if found.q >= ALPHA:
+    if not found.holds:
         return "none", "not real after correction"
     if "content not shown" in said:
         return kind, "real, perhaps only in form"
     return kind, "real"
 
 
-def sentence(found: Comparison) -> str:
+def sentence(found: Comparison, family: int = 0) -> str:
     """Everything that stands behind a difference, in one sentence."""
     d, n = found.difference, found.n
     before, after = number(found.before.value), number(found.after.value)
     parts = [f"{found.metric}: {before} to {after}, {number(d.value, sign=True)}"]
     if d.interval.low is not None and d.interval.high is not None:
         parts[0] += f" [{number(d.interval.low)}, {number(d.interval.high)}]"
-    parts.append(f"p {_p(d.p)}, corrected for all comparisons {_p(found.q)}")
+    many = f" for {family} comparisons" if family else ""
+    parts.append(f"p {_p(d.p)}, after Holm's correction{many} {_p(found.p_holm)}")
     better = "higher" if found.neutral else "better"
     parts.append(f"{found.wins} {better}, {d.ties} equal, {found.losses} not, of {n}")
     if found.left_out:
@@ -173,8 +187,8 @@ def _p(p: float) -> str:
 
 
 FIELDS = (
-    "task", "variant", "metric", "a", "b", "n", "before", "after", "diff", "low", "high", "p", "q",
-    "wins", "ties", "losses", "words", "kind", "method",
+    "task", "variant", "metric", "a", "b", "n", "before", "after", "diff", "low", "high", "p",
+    "p_holm", "wins", "ties", "losses", "words", "kind", "method",
 )  # fmt: skip
 
 
@@ -182,9 +196,11 @@ def comparison_rows(deltas: Deltas) -> list[Sequence[str | float | int | None]]:
     """The comparisons as rows of FIELDS."""
     rows: list[Sequence[str | float | int | None]] = []
     for (task, variant, metric, a, b), found in deltas.found.items():
+        if not found.n:
+            continue  # nothing was measured on both sides: the page says so by itself
         d, told = found.difference, delta_of(found)
         ends = (found.before.value, found.after.value)
-        values = map(finite, (*ends, d.value, told.low, told.high, d.p, found.q))
+        values = map(finite, (*ends, d.value, told.low, told.high, d.p, found.p_holm))
         counts = (found.wins, d.ties, found.losses)
         end = (told.words, told.kind, d.interval.method)
         rows.append((task, variant, metric, a, b, found.n, *values, *counts, *end))

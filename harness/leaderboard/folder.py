@@ -38,6 +38,8 @@ class SiteFolder:
     @classmethod
     def open(cls, root: Path) -> SiteFolder:
         """Raises StoreError if the folder cannot be written, or if it holds something else."""
+        if root.exists() and not root.is_dir():
+            raise StoreError(f"{shown(root)} is no folder: name another one with --to")
         with one_line(f"cannot write the site to {shown(root)}"):
             root.mkdir(parents=True, exist_ok=True)
             names = {one.name for one in root.iterdir() if not one.name.startswith(".")}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.leaderboard.charts import Axes, Chart, HistoryRow, history
 from harness.leaderboard.columns import Standings, model_href, task_href
-from harness.leaderboard.gather import BoardCell
+from harness.leaderboard.gather import Bench, BoardCell
 from harness.leaderboard.names import column_id
 from harness.leaderboard.rulings import Gated, Key
 from harness.leaderboard.scripts import real
@@ -25,10 +25,11 @@ def history_view(standings: Standings, rulings: Mapping[Key, Gated]) -> History:
     """The past of every column that is shown today."""
     columns = [one.column for one in standings.all if not one.info.criterion]
     known = {column.id: column for column in columns}
+    benches = {(one.task, one.variant): one for one in standings.board.benches}
     points = [
         point
         for cell in standings.board.past
-        for point in _points(cell, rulings)
+        for point in _points(cell, benches[cell.place[:2]], rulings)
         if point.column in known
     ]
     points.sort(key=lambda one: (one.column, one.series, one.step or 0, one.when))
@@ -49,9 +50,12 @@ def series_of(model: str) -> tuple[str, int | None]:
     return (found[1], int(found[2])) if found else (model, None)
 
 
-def _points(cell: BoardCell, rulings: Mapping[Key, Gated]) -> list[HistoryPoint]:
+def _points(cell: BoardCell, bench: Bench, rulings: Mapping[Key, Gated]) -> list[HistoryPoint]:
     task, variant, model = cell.place
     series, step = series_of(model)
+    whole = bench.newest.record.samples
+    if bench.is_partial(cell):  # a few samples are no point of the whole's line
+        series = f"{series}, {cell.record.samples} of {whole} samples"
     gated = rulings.get((cell.run.run_id, model, task))
     return [
         HistoryPoint(

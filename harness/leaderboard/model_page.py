@@ -18,7 +18,7 @@ from harness.leaderboard.costs import size_of
 from harness.leaderboard.gather import BoardCell, fields_of
 from harness.leaderboard.names import slug
 from harness.leaderboard.page_parts import Sources
-from harness.leaderboard.task_page import difference_chart
+from harness.leaderboard.task_page import difference_chart, short_label
 from harness.leaderboard.views import Code, Link, ModelView, TextTable
 from harness.results.answers import task_label
 from harness.results.render import number
@@ -65,7 +65,7 @@ def model_view(model: str, standings: Standings, sources: Sources) -> ModelView:
 
 
 def _task_and_metric(one: Standing, model: str) -> str:
-    return f"{one.column.task_label}: {one.column.label}"
+    return f"{short_label(one)}: {one.column.label}"
 
 
 def _facts(

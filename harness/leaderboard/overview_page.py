@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.leaderboard.columns import Standing, Standings, model_href, without_details
-from harness.leaderboard.task_page import difference_chart
+from harness.leaderboard.task_page import difference_chart, short_label
 from harness.leaderboard.views import Link, Overview, TextTable
 from harness.results.render import interval
 from harness.results.stats import Interval
@@ -49,7 +49,7 @@ def overview(standings: Standings) -> Overview:
 
 
 def _task_and_model(one: Standing, model: str) -> str:
-    return f"{model}, {one.column.task_label}: {one.column.label}"
+    return f"{model}, {short_label(one)}: {one.column.label}"
 
 
 def _differences(standings: Standings) -> Iterator[TextTable]:
@@ -124,8 +124,10 @@ def _about(one: Standing) -> str:
     if best.interval:
         lead += f" {best.interval}"
     if tied:
-        names = ", ".join(tied[:3]) + (" and others" if len(tied) > 3 else "")
-        lead += f"; by its interval, {names} could be as good"
+        named = tied[:3] if len(tied) < 4 else [*tied[:2], "others"]
+        names = " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
+        by = "its interval" if len(tied) == 1 else "their intervals"
+        lead += f"; by {by}, {names} could be as good"
     changes = [_change(one, m) for m, _ in known if m in one.board.baselines]
     return "; ".join([lead, *[text for text in changes if text][:3]]) + "."
 

@@ -72,6 +72,8 @@ class Published:
     bytes: int
     written: int = 0
     changed_runs: tuple[str, ...] = ()
+    gone_runs: tuple[str, ...] = ()
+    """Runs that the site held before."""
     left_out: tuple[str, ...] = ()
     """Why runs were left out, a line each."""
     current: bool = False
@@ -96,6 +98,7 @@ def publish(runs: Sequence[RunReader], to: Path, options: PublishOptions) -> Pub
 def _write(
     runs: Sequence[RunReader], site: SiteFolder, stamp: str, options: PublishOptions
 ) -> Published:
+    before = {name for name in site.known.get("groups", {}) if name.startswith("runs/")}
     if options.fresh:
         site.forget()
     sound, left_out = _sound(runs, options, site.known.get("groups", {}))
@@ -121,6 +124,7 @@ def _write(
         bytes=sum(sizes.values()),
         written=site.written,
         changed_runs=changed,
+        gone_runs=tuple(sorted(name.removeprefix("runs/") for name in before - site.groups.keys())),
         left_out=tuple(left_out),
     )
 

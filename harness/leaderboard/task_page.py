@@ -82,13 +82,26 @@ def difference_chart(
             less = "" if one.info.higher_is_better or one.info.neutral else " (lower is better)"
             text = label(one, model) + less
             rows.append(ForestRow(text, delta.value * scale, low, high, words))
-    title = "Differences to the baseline"
+    title = "Differences to the baseline, in % of the metric's range"
     return [forest(name, title, rows, RANGE)] if rows else []
 
 
 def _model_and_metric(one: Standing, model: str) -> str:
-    variant = f" [{one.bench.variant}]" if one.bench.variant else ""
-    return f"{model}: {one.column.label}{variant}"
+    variant = short_variant(one.bench.variant)
+    return f"{model}: {one.column.label}{f' [{variant}]' if variant else ''}"
+
+
+def short_variant(variant: str) -> str:
+    """A variant without the rooms of its settings, "max_new_tokens=8" for the dotted whole: on a
+    chart what differs must not be cut off."""
+    parts = (part.partition("=") for part in variant.split(",") if part)
+    return ",".join(f"{name.rpartition('.')[2]}={value}" for name, _, value in parts)
+
+
+def short_label(one: Standing) -> str:
+    """Task and variant for a chart."""
+    variant = short_variant(one.bench.variant)
+    return f"{one.bench.task} [{variant}]" if variant else one.bench.task
 
 
 def _criteria(bench: Bench, models: Sequence[str]) -> list[Chart]:

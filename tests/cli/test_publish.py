@@ -70,10 +70,12 @@ def test_runs_are_named_by_path_id_model_and_more_than_once(
     project: UserProject, runs: list[RunReader], invoke: Invoke
 ) -> None:
     first, second = (run.run_id for run in runs)
-    for words in ([first], [f"runs/{first}"], [first, first[:20]], ["base"], [f"{first}:base"]):
+    for words in ([first], [f"runs/{first}"], [first, first[:20]], ["base"]):
         code, out, _ = invoke("publish", *words, "--to", f"site-{len(words)}")
         assert code == 0
         assert "1 run, " in out or "up to date" in out
+    code, _, err = invoke("publish", f"{first}:base")
+    assert (code, err) == (4, f"'{first}:base': a site holds whole runs: name {first}\n")
     assert invoke("publish", first, second, "latest")[0] == 0
     assert files(project.root / "site-1") == files(project.root / "site-2")
     board = put(project.root / "site" / "data" / "board.js")
@@ -109,7 +111,7 @@ def test_what_lies_beside_runs_is_passed_over(
         (["--redact", "("], "--redact '(': is no regular expression"),
         (["--redact", "x*"], "--redact 'x*': matches the empty text"),
         (["--to", "full"], "full is not replaced: it holds thesis.txt, and no site"),
-        (["--to", "full/thesis.txt"], "cannot write the site to full/thesis.txt: "),
+        (["--to", "full/thesis.txt"], "full/thesis.txt is no folder: name another one with --to"),
         (["--check", "--to", "full"], "full is no site: 'harness publish' writes one"),
         (["--check", "--to", "nowhere"], "nowhere is no site: 'harness publish' writes one"),
     ],
@@ -188,7 +190,7 @@ def test_check_tells_every_problem_and_fails(project: UserProject, invoke: Invok
     assert any("a path of this machine: /home/me/secret" in problem for problem in problems)
     assert summary.endswith("3 problems")
     code, out, err = invoke("publish", "latest", "--check")  # named: written first
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "note: 1 run that the site held before: no longer part of it\n")
     assert out.splitlines()[-1].endswith(" 0 problems")
 
 

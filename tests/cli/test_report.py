@@ -74,16 +74,23 @@ def test_what_is_wrong_is_told_in_one_line(invoke: Invoke, runs: Path) -> None:
         assert err.count("\n") == 1
 
 
-def test_a_damaged_run_is_told_in_one_line_and_nothing_is_written(
-    invoke: Invoke, runs: Path
-) -> None:
-    damaged = next(runs.glob("*/scores.parquet"))
-    damaged.write_bytes(damaged.read_bytes()[:100])
-    code, _, err = invoke("report")
+def test_a_damaged_run_is_left_out_unless_it_is_named(invoke: Invoke, runs: Path) -> None:
+    files = sorted(runs.glob("*/scores.parquet"))
+    files[0].write_bytes(files[0].read_bytes()[:100])
+    code, _, err = invoke("report", str(files[0].parent))
     assert code == 4
     assert "scores.parquet" in err
     assert err.count("\n") == 1
     assert not Path("report").exists()
+    code, _, err = invoke("report", "--no-figures")
+    assert code == 0
+    assert err.startswith("note: left out: ")
+    assert "scores.parquet" in err
+    for file in files[1:]:
+        file.write_bytes(b"")
+    code, _, err = invoke("report", "--no-figures")
+    assert code == 4
+    assert "no run can be reported: " in err
 
 
 def test_runs_of_other_versions_of_a_task_are_told(invoke: Invoke, runs: Path) -> None:

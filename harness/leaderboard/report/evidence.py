@@ -181,19 +181,41 @@ def gather(root: Path, words: Sequence[str], baseline: str | None = None) -> Evi
 
 
 def _sides(root: Path, words: Sequence[str]) -> tuple[list[Side], list[str]]:
+    damaged: list[str] = []
     if words:
         found = [find_models(root, text) for text in words]
     else:
-        runs = [read_run(path) for path in reversed(whole_runs(root))]
-        found = [(run, run.manifest.model_names) for run in runs]
-    if not found:
+        found, damaged = _sound(root)
+    if not found and not damaged:
         what = "'harness run' makes one, --runs DIR names another folder"
         raise StoreError(f"no runs below {shown(root)}; {what}")
-    for run, _ in found:
-        run.verify()
+    if not found:
+        raise StoreError(f"no run can be reported: {damaged[0]}")
+    if words:
+        for run, _ in found:
+            run.verify()
     sides = {Side(run, model).name: Side(run, model) for run, models in found for model in models}
-    notes = [] if words else [f"{name} is not whole and was left out" for name in passed_over(root)]
-    return list(sides.values()), notes
+    halves = () if words else passed_over(root)
+    notes = [f"{name} is not whole and was left out" for name in halves]
+    return list(sides.values()), [*notes, *(f"left out: {why}" for why in damaged)]
+
+
+def damaged_runs(root: Path) -> list[str]:
+    """Why runs are left out of a report on all runs, a line each."""
+    return _sound(root)[1]
+
+
+def _sound(root: Path) -> tuple[list[tuple[RunReader, list[str]]], list[str]]:
+    """All whole runs, oldest first, and why others are left out: nobody has named them."""
+    found, damaged = [], []
+    for path in reversed(whole_runs(root)):
+        try:
+            run = read_run(path)
+            run.verify()
+            found.append((run, run.manifest.model_names))
+        except StoreError as error:
+            damaged.append(str(error))
+    return found, damaged
 
 
 def _choose(sides: Sequence[Side]) -> tuple[list[Chosen], list[str]]:
@@ -239,7 +261,7 @@ def _passed_by(chosen: Chosen, best: Mapping[tuple[str, str, str], Chosen]) -> s
     cell = chosen.cell
     kept = best[cell.task, cell.variant, cell.model]
     where = f"{cell.model} on {task_label(cell.task, cell.variant)}"
-    more = " (other weights)" if _weights(kept) != _weights(chosen) else ""
+    more = " (the model has changed since)" if _weights(kept) != _weights(chosen) else ""
     return (
         f"{where} stands in run {chosen.side.run.run_id} as well "
         f"({plural(cell.samples, 'sample')}){more}; run {kept.side.run.run_id} counts"
