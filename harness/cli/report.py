@@ -45,8 +45,8 @@ def report(
     from harness.collect.library import project_root
     from harness.errors import shown
     from harness.leaderboard.report.build import ReportOptions, make_report
-    from harness.leaderboard.report.evidence import damaged_runs
     from harness.leaderboard.report.folder import check_target, write_folder
+    from harness.leaderboard.report.sides import damaged_runs
     from harness.results.pairs import runs_among
 
     check_target(target)

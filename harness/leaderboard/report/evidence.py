@@ -15,15 +15,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from harness.errors import StoreError, shown
+from harness.errors import StoreError
 from harness.leaderboard.report.paper import plural
+from harness.leaderboard.report.sides import find_sides
 from harness.results.answers import task_label
 from harness.results.compare import Comparison, adjusted, compare_metric
 from harness.results.manifest import CellRecord
-from harness.results.pairs import CompareOptions, Side, find_models, pair_cells
+from harness.results.pairs import CompareOptions, Side, pair_cells
 from harness.results.preferences import Preference, preferences
 from harness.results.run import MetricRow, ScorerInfo
-from harness.results.store import RunReader, passed_over, read_run, whole_runs
+from harness.results.store import RunReader
 from harness.results.stored_judges import measured
 
 Key = tuple[str, str, str, str]
@@ -161,7 +162,7 @@ def gather(root: Path, words: Sequence[str], baseline: str | None = None) -> Evi
     ``baseline`` is held against every other model, whatever their cards say. Raises StoreError if
     there are no runs, if one is damaged, and if two of them do not measure the same thing.
     """
-    sides, notes = _sides(root, words)
+    sides, notes = find_sides(root, words)
     cells, more = _choose(sides)
     _check_alike(cells)
     cells = _in_order(cells, _baselines(cells, baseline))
@@ -178,44 +179,6 @@ def gather(root: Path, words: Sequence[str], baseline: str | None = None) -> Evi
     families = first, len(rows) - first
     notes = [*notes, *more]
     return Evidence(cells, entries, baselines, deltas, leads, families, preferred, notes)
-
-
-def _sides(root: Path, words: Sequence[str]) -> tuple[list[Side], list[str]]:
-    damaged: list[str] = []
-    if words:
-        found = [find_models(root, text) for text in words]
-    else:
-        found, damaged = _sound(root)
-    if not found and not damaged:
-        what = "'harness run' makes one, --runs DIR names another folder"
-        raise StoreError(f"no runs below {shown(root)}; {what}")
-    if not found:
-        raise StoreError(f"no run can be reported: {damaged[0]}")
-    if words:
-        for run, _ in found:
-            run.verify()
-    sides = {Side(run, model).name: Side(run, model) for run, models in found for model in models}
-    halves = () if words else passed_over(root)
-    notes = [f"{name} is not whole and was left out" for name in halves]
-    return list(sides.values()), [*notes, *(f"left out: {why}" for why in damaged)]
-
-
-def damaged_runs(root: Path) -> list[str]:
-    """Why runs are left out of a report on all runs, a line each."""
-    return _sound(root)[1]
-
-
-def _sound(root: Path) -> tuple[list[tuple[RunReader, list[str]]], list[str]]:
-    """All whole runs, oldest first, and why others are left out: nobody has named them."""
-    found, damaged = [], []
-    for path in reversed(whole_runs(root)):
-        try:
-            run = read_run(path)
-            run.verify()
-            found.append((run, run.manifest.model_names))
-        except StoreError as error:
-            damaged.append(str(error))
-    return found, damaged
 
 
 def _choose(sides: Sequence[Side]) -> tuple[list[Chosen], list[str]]:
