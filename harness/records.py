@@ -35,6 +35,8 @@ class Sample:
     ``target`` is the reference answer; for a sample with ``choices`` it is a letter, "A" for the
     first. ``row`` holds every field of the source row, for templates and for reports.
     ``cluster`` names the group that a sample shares with others (same video, same document).
+    ``media`` are paths as the data has them; ``start`` and ``end`` the seconds of a video that the
+    sample is about, if it is not about all of it.
     """
 
     id: str
@@ -43,6 +45,8 @@ class Sample:
     choices: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
     cluster: str | None = None
+    start: float | None = None
+    end: float | None = None
     row: Mapping[str, object] = field(default_factory=dict, hash=False, compare=False)
 
 
@@ -64,6 +68,28 @@ class GenerateSettings:
     top_k: Annotated[int, Ge(0)] = 0
     seed: int = 0
     truncate: Truncation = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSettings:
+    """Which frames of a video a model sees, and how large and how good they are.
+
+    ``fps`` frames a second, or ``frames`` spread evenly; with both, at most ``frames`` of them at
+    ``fps``; with neither, one a second. ``max_frames`` bounds either. ``resolution`` is the short
+    side in pixels, or `WIDTHxHEIGHT`. ``start`` and ``end`` are seconds. ``seed`` draws the noise
+    of ``degrade``, another for every sample, the same for every model and variant.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "allow_inf_nan": False}
+
+    fps: Annotated[float, Gt(0)] | None = None
+    frames: Annotated[int, Gt(0)] | None = None
+    max_frames: Annotated[int, Gt(0)] | None = None
+    resolution: Annotated[int, Gt(0), Le(8192)] | str | None = None
+    start: Annotated[float, Ge(0)] | None = None
+    end: Annotated[float, Gt(0)] | None = None
+    degrade: str = "none"
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +117,8 @@ class Request:
     ``form`` is asked for by judges. ``material`` is the judged question, reference and answer as
     (name, text), for an adapter that reads no prompt (embedding-judge); it is part of the prompt
     already, so no key contains it.
+    ``media`` are absolute paths of videos or images; ``frames`` says what is seen of them, None
+    that the files are sent as they are (judges' images).
     """
 
     id: str
@@ -99,6 +127,7 @@ class Request:
     continuations: tuple[str, ...] = ()
     settings: GenerateSettings = GenerateSettings()
     media: tuple[str, ...] = ()
+    frames: FrameSettings | None = None
     epoch: int = 0
     form: ReplyForm | None = None
     material: tuple[tuple[str, str], ...] = ()
@@ -132,6 +161,21 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Stages:
+    """Where the time of one answer went, in milliseconds; of a batch, its time by its size.
+
+    ``decode_ms`` is what reading and decoding the media took, on whatever thread; ``frames`` how
+    many frames the model was given.
+    """
+
+    decode_ms: float = 0.0
+    preprocess_ms: float = 0.0
+    prefill_ms: float = 0.0
+    generate_ms: float = 0.0
+    frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What an adapter answered to the request with the same ``id``.
 
@@ -142,6 +186,7 @@ class Completion:
     ``latency_ms`` is the wall time of the batch divided by its size. ``error`` is set if and only
     if ``finish_reason`` is "error" or "skipped"; such a completion is never scored as an answer.
     It has a ``latency_ms`` if a reply came all the same, which was paid for: a refusal, say.
+    ``frame_times`` are the seconds of the frames that the model saw, of all media in their order.
     """
 
     id: str
@@ -156,6 +201,8 @@ class Completion:
     error: str | None = None
     usage: Usage | None = None
     token_logprobs: tuple[TokenLogprobs, ...] = ()
+    stages: Stages | None = None
+    frame_times: tuple[float, ...] = ()
 
     @property
     def failed(self) -> bool:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from harness.adapters.locate import locate_base, locate_lora, weight_files
-from harness.collect.specs import TransformersModel
+from harness.collect.specs import LocalModel, TransformersModel, VisionModel
 
 ANSWERS_VERSION = 1  # raise it when this adapter begins to answer the same request differently
 BIG = 1 << 26  # bytes; digests of larger files are remembered between processes
@@ -17,7 +17,7 @@ TEXT_SUFFIXES = {".json", ".jinja", ".model", ".txt", ".tiktoken"}
 _known: dict[str, str] = {}
 
 
-def fingerprint(card: TransformersModel, allow_code: bool = False) -> str:
+def fingerprint(card: LocalModel, allow_code: bool = False) -> str:
     """SHA-256 over weights, LoRA, configuration, tokenizer and the card's own settings.
 
     The device is left out on purpose, and so are names and folders: a model that was moved keeps
@@ -26,11 +26,21 @@ def fingerprint(card: TransformersModel, allow_code: bool = False) -> str:
     base = locate_base(card, allow_code)
     lora = locate_lora(card)
     parts: list[object] = [ANSWERS_VERSION, card.revision, card.quantize, card.dtype]
-    parts += [card.bos, card.chat_template, card.max_length]
+    own = card.bos if isinstance(card, TransformersModel) else None
+    parts += [own, card.chat_template, card.max_length]
+    if isinstance(card, VisionModel):
+        parts += [card.adapter, card.system, versions()]
     parts.append(folder_digests(base.folder, code=card.trust_remote_code))
     if lora is not None:
         parts.append(folder_digests(lora.folder))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def versions() -> list[str]:
+    """Of the libraries that turn pictures into what a vision model reads, which they change."""
+    from importlib.metadata import version
+
+    return [f"{name} {version(name)}" for name in ("transformers", "torchvision")]
 
 
 def weights_digest(folder: Path) -> str:

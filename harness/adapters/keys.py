@@ -8,7 +8,7 @@ import os
 from dataclasses import asdict
 from functools import lru_cache
 
-from harness.records import GenerateSettings, Request
+from harness.records import FrameSettings, GenerateSettings, Request
 
 KEY_VERSION = 3  # raise it when the meaning of a key or a body changes
 
@@ -26,6 +26,8 @@ def request_key(fingerprint: str, request: Request) -> bytes:
     parts = [KEY_VERSION, fingerprint, request.output_type, prompt, request.continuations]
     media = [_media_digest(path) for path in request.media]
     parts += [_settings_text(request.settings), media, request.epoch]
+    if request.media and request.frames is not None:
+        parts.append(_frames_text(request.frames, request.media))
     form = request.form  # by hand: `astuple` copies deeply, which is most of a key's time
     parts += [(form.name, form.schema, form.top_logprobs) if form else None]
     return hashlib.sha256(json.dumps(parts).encode()).digest()
@@ -44,6 +46,17 @@ def _media_digest(path: str) -> str:
 def _digest_of(path: str, _size: int, _changed: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=65536)
+def _frames_text(frames: FrameSettings, media: tuple[str, ...]) -> str:
+    """What is seen of the files. What is drawn at random is drawn by a file's name."""
+    known = asdict(frames)
+    if frames.degrade == "none":
+        del known["seed"]
+    else:
+        known["names"] = [os.path.basename(path) for path in media]
+    return json.dumps(known, sort_keys=True)
 
 
 @lru_cache(maxsize=1024)

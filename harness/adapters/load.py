@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.adapters.engine import Engine, Support
 from harness.adapters.locate import card_error, first_words, shown
 from harness.adapters.probe import bears_padding
-from harness.collect.specs import TransformersModel
+from harness.collect.specs import LocalModel
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +66,7 @@ def importing() -> Iterator[None]:
             gc.enable()
 
 
-def choose_device(card: TransformersModel) -> torch.device:
+def choose_device(card: LocalModel) -> torch.device:
     """The card's device; `auto` is the first of cuda, mps, cpu that this machine has."""
     import torch
 
@@ -80,7 +80,7 @@ def choose_device(card: TransformersModel) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def load_model(card: TransformersModel, folder: Path) -> PreTrainedModel:
+def load_model(card: LocalModel, folder: Path) -> PreTrainedModel:
     """The base model in evaluation mode on its device; safetensors only, nothing missing.
 
     Raises ModelError, one line, if transformers cannot make a model of the folder.
@@ -116,7 +116,7 @@ def load_model(card: TransformersModel, folder: Path) -> PreTrainedModel:
     return loaded
 
 
-def _check_blocks(card: TransformersModel, model: PreTrainedModel, device: torch.device) -> None:
+def _check_blocks(card: LocalModel, model: PreTrainedModel, device: torch.device) -> None:
     """Raise ModelError for NF4 weights that bitsandbytes cannot multiply with on a CPU."""
     if card.quantize != "nf4" or device.type != "cpu":
         return
@@ -140,7 +140,7 @@ def _misloaded(report: Mapping[str, Any]) -> str:
     return ""
 
 
-def quantization(card: TransformersModel) -> BitsAndBytesConfig:
+def quantization(card: LocalModel) -> BitsAndBytesConfig:
     """The card's `quantize` for bitsandbytes; NF4 with double quantization."""
     import torch
     from transformers import BitsAndBytesConfig
@@ -181,7 +181,7 @@ def make_engine(model: PreTrainedModel, eos: int | None) -> Engine:
     return engine
 
 
-def context_length(card: TransformersModel, config: PretrainedConfig) -> int:
+def context_length(card: LocalModel, config: PretrainedConfig) -> int:
     """The card's `max_length`, else what the configuration says that positions go up to."""
     if card.max_length is not None:
         return card.max_length

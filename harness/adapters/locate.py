@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.collect.specs import TransformersModel
+from harness.collect.specs import LocalModel
 from harness.collect.yamlio import parse
 from harness.errors import ModelError
 
@@ -30,7 +30,7 @@ class Place:
     """Hub id, or the folder as the card writes it."""
 
 
-def card_error(card: TransformersModel, what: str) -> ModelError:
+def card_error(card: LocalModel, what: str) -> ModelError:
     """One line that begins with the card's file, and the line of the key it begins with."""
     line = " ".join(what.split())
     document, _ = parse(card.path, card.text)
@@ -54,7 +54,7 @@ def first_words(error: BaseException) -> str:
     return text if isinstance(error, OSError) and text else f"{type(error).__name__}: {text}"
 
 
-def local_folder(card: TransformersModel, name: str) -> Path | None:
+def local_folder(card: LocalModel, name: str) -> Path | None:
     """The folder that ``name`` means, or None if it can only be a hub id.
 
     ``./x`` and ``../x`` are beside the card; other relative names are under the card's project
@@ -71,13 +71,13 @@ def local_folder(card: TransformersModel, name: str) -> Path | None:
     return None
 
 
-def base_identity(card: TransformersModel) -> str:
+def base_identity(card: LocalModel) -> str:
     """A name that is equal for cards with the same base: the resolved folder or the hub id."""
     folder = local_folder(card, card.base)
     return card.base if folder is None else str(folder.resolve())
 
 
-def locate_base(card: TransformersModel, allow_code: bool = False) -> Place:
+def locate_base(card: LocalModel, allow_code: bool = False) -> Place:
     """The folder of the base model, with a config and safetensors in it, downloaded if need be.
 
     Raises ModelError if there is none: missing, offline, or weights in another format only.
@@ -88,7 +88,7 @@ def locate_base(card: TransformersModel, allow_code: bool = False) -> Place:
     return _locate(card, "base", (card.base, card.revision, "config.json"), wanted)
 
 
-def locate_lora(card: TransformersModel) -> Place | None:
+def locate_lora(card: LocalModel) -> Place | None:
     """The folder of the card's LoRA; None if the card has none. Raises ModelError as above."""
     if card.lora is None:
         return None
@@ -129,9 +129,7 @@ def cached_snapshot(name: str, revision: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _locate(
-    card: TransformersModel, key: str, what: tuple[str, str, str], wanted: list[str]
-) -> Place:
+def _locate(card: LocalModel, key: str, what: tuple[str, str, str], wanted: list[str]) -> Place:
     name, revision, config = what
     folder = local_folder(card, name)
     if folder is not None:
@@ -173,9 +171,7 @@ def _missing(folder: Path, config: str) -> str:
     return "no safetensors weights"
 
 
-def _download(
-    card: TransformersModel, label: str, what: tuple[str, str, str], wanted: list[str]
-) -> Path:
+def _download(card: LocalModel, label: str, what: tuple[str, str, str], wanted: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     name, revision, _ = what

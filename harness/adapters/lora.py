@@ -18,7 +18,7 @@ from harness.adapters.locate import (
     weight_files,
 )
 from harness.adapters.verify import Shape, read_header
-from harness.collect.specs import TransformersModel
+from harness.collect.specs import LocalModel
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -42,7 +42,7 @@ class Wardrobe:
         self._peft: PeftModel | None = None
         self._names: dict[Path, str] = {}
 
-    def wear(self, card: TransformersModel, lora: Path | None) -> PreTrainedModel:
+    def wear(self, card: LocalModel, lora: Path | None) -> PreTrainedModel:
         """The base with this LoRA switched on, or with all of them off.
 
         Raises ModelError if peft does not find a place for every weight of the LoRA.
@@ -59,7 +59,7 @@ class Wardrobe:
         self._peft.eval()  # loading an adapter leaves its dropout in training mode
         return self._base
 
-    def _fit(self, card: TransformersModel, lora: Path) -> None:
+    def _fit(self, card: LocalModel, lora: Path) -> None:
         with quiet():
             from peft import PeftConfig, PeftModel
             from peft.utils import get_peft_model_state_dict
@@ -95,7 +95,7 @@ class Wardrobe:
             )
 
 
-def check_lora(card: TransformersModel, base: Path, lora: Path) -> None:
+def check_lora(card: LocalModel, base: Path, lora: Path) -> None:
     """Raise ModelError unless the LoRA was made for this base; reads file headers only.
 
     Its configuration must name the base (`_same_base` says how), and every pair of its matrices
@@ -116,7 +116,7 @@ def check_lora(card: TransformersModel, base: Path, lora: Path) -> None:
         raise card_error(card, f"lora '{card.lora}' does not fit base '{card.base}': {trouble}")
 
 
-def _same_base(card: TransformersModel, named: str, base: Path) -> bool:
+def _same_base(card: LocalModel, named: str, base: Path) -> bool:
     """Whether the base that a LoRA names is the card's.
 
     Hub ids must be equal. A folder must be the same one, or be called the same (it was moved, or

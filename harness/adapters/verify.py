@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from harness.adapters.locate import card_error, shown, weight_files
-from harness.collect.specs import TransformersModel
+from harness.collect.specs import LocalModel
 
 Shape = tuple[str, tuple[int, ...]]
 OBJECTS = (
@@ -21,7 +21,7 @@ POSITIONS = ("max_position_embeddings", "n_positions")
 """What a configuration calls the number of tokens that the model was made for."""
 
 
-def check_files(card: TransformersModel, base: Path, lora: Path | None) -> None:
+def check_files(card: LocalModel, base: Path, lora: Path | None) -> None:
     """Raise ModelError, one line, if a file is damaged or the card asks for what cannot be.
 
     Every safetensors file must be as long as its header says, every configuration a JSON object,
@@ -43,7 +43,7 @@ def check_files(card: TransformersModel, base: Path, lora: Path | None) -> None:
         check_template(card, card.chat_template)
 
 
-def check_template(card: TransformersModel, template: str) -> None:
+def check_template(card: LocalModel, template: str) -> None:
     """Raise ModelError if a chat template has a syntax error."""
     from jinja2 import Environment, TemplateSyntaxError
 

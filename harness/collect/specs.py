@@ -9,18 +9,46 @@ generation and training, of lm-eval for output types.
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from harness.collect.base_spec import FileSpec as FileSpec
+from harness.collect.base_spec import Misplaced as Misplaced
+from harness.collect.base_spec import Name as Name
+from harness.collect.base_spec import Scalar as Scalar
+from harness.collect.base_spec import Spec as Spec
 from harness.collect.gate_spec import GateSpec
-from harness.records import GenerateSettings, OutputType
+from harness.collect.model_spec import MODEL_KINDS as MODEL_KINDS
+from harness.collect.model_spec import URL as URL
+from harness.collect.model_spec import BridgeModel as BridgeModel
+from harness.collect.model_spec import EmbeddingJudgeModel as EmbeddingJudgeModel
+from harness.collect.model_spec import LocalModel as LocalModel
+from harness.collect.model_spec import ModelBase as ModelBase
+from harness.collect.model_spec import ModelSpec as ModelSpec
+from harness.collect.model_spec import OpenAIModel as OpenAIModel
+from harness.collect.model_spec import Price as Price
+from harness.collect.model_spec import ReplayModel as ReplayModel
+from harness.collect.model_spec import TransformersModel as TransformersModel
+from harness.collect.model_spec import VisionModel as VisionModel
+from harness.collect.suggest import did_you_mean
+from harness.records import FrameSettings, GenerateSettings, OutputType
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Scalar = str | int | float | bool
-VARIANT_KEYS = ("prompt.", "generate.", "data.")
+VARIANT_KEYS = ("prompt.", "generate.", "data.", "media.")
 """Where the dotted keys of `variants` and of `--set` may point."""
+SHORT_KEYS = {
+    name: f"media.{name}" for name in ("fps", "frames", "max_frames", "resolution", "degrade")
+}
+"""Settings that have a short name of their own, which is the one that a variant shows."""
+DEGRADATIONS = (
+    "none", "blur", "motion_blur", "brightness", "noise", "compression", "occlusion",
+)  # fmt: skip
+DEGRADE = re.compile(rf"none|({'|'.join(DEGRADATIONS[1:])})(:-?[0-9]+(\.[0-9]+)?)?")
+"""How a degradation is written; harness/media/degrade.py says what kinds and levels mean."""
+RESOLUTION = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
+_RESOLUTION = ("media", "resolution")
+CARD_KEYS = ("quantize", "dtype", "batch_size", "batch_tokens", "max_length")
+"""Settings of the model card that `variants` and `--set` may change."""
 
 METRICS = (
     "exact_match",
@@ -53,59 +81,6 @@ OUTPUT_TYPES: dict[str, tuple[OutputType, ...]] = {
 """What a metric can be computed from, where that is not generated text alone."""
 
 
-class Misplaced(ValueError):
-    """A mistake of a whole spec that stands at one place in it."""
-
-    def __init__(self, what: str, *loc: str | int) -> None:
-        self.loc = loc
-        super().__init__(what)
-
-
-class Spec(BaseModel):
-    """What all parts of all specs have in common."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", str_strip_whitespace=False, allow_inf_nan=False
-    )
-
-
-class FileSpec(Spec):
-    """A spec that is a whole file; knows where it stands."""
-
-    _path: Path = PrivateAttr(default=Path("<memory>"))
-    _text: str = PrivateAttr(default="")
-    _root: Path = PrivateAttr(default=Path("."))
-    _allow_outside: bool = PrivateAttr(default=False)
-
-    @property
-    def path(self) -> Path:
-        """The file this was read from."""
-        return self._path
-
-    @property
-    def text(self) -> str:
-        """The file's text, kept for the manifest."""
-        return self._text
-
-    @property
-    def root(self) -> Path:
-        """The project (or library) the file belongs to; data may not lie outside it."""
-        return self._root
-
-    @property
-    def allow_outside(self) -> bool:
-        """Whether the user allowed data outside the project (--allow-outside)."""
-        return self._allow_outside
-
-    def located(
-        self, path: Path, text: str, root: Path, *, allow_outside: bool | None = None
-    ) -> None:
-        """Remember the origin; called once, by the reader."""
-        self._path, self._text, self._root = path, text, root
-        if allow_outside is not None:
-            self._allow_outside = allow_outside
-
-
 # --------------------------------------------------------------------------- task
 
 
@@ -121,6 +96,8 @@ class Fields(Spec):
     media: str | None = Field(None, description="column with paths of videos or images")
     id: str = Field("id", description="column with a unique id; rows without one are numbered")
     cluster: str | None = Field(None, description="column naming the group of a sample")
+    start: str | None = Field(None, description="column: from which second of the video on")
+    end: str | None = Field(None, description="column: up to which second of the video")
 
 
 class DataSpec(Spec):
@@ -132,6 +109,9 @@ class DataSpec(Spec):
     validation_split: str | None = Field("validation", description="what fine-tuning validates on")
     config: str | None = Field(None, description="configuration name of a hub data set")
     fields: Fields = Fields()
+    media_root: str | None = Field(
+        None, description="folder below which `media` lie; default: the folder of the data file"
+    )
     limit: int | None = Field(None, gt=0, description="at most so many rows, from the first")
 
 
@@ -202,10 +182,22 @@ class TaskSpec(FileSpec):
     licence: str | None = None
     data: DataSpec
     prompt: PromptSpec
+    prompts: dict[Name, PromptSpec] = Field(
+        default_factory=dict, description="further prompts by name; `--set prompt=NAME` takes one"
+    )
     output_type: OutputType = "generate"
     choices: Literal["text", "letter"] = Field(
         "text", description="what a `choices` task scores: the choice's words, or its letter"
     )
+    answer: Literal["likelihood", "letter", "text"] | None = Field(
+        None,
+        description="how a choice is given, in place of `output_type`: by its log-likelihood, or "
+        "as a letter or in its words, read out of generated text",
+    )
+    shuffle_choices: int | None = Field(
+        None, description="seed by which each sample's choices are put into another order"
+    )
+    media: FrameSettings = FrameSettings()
     generate: GenerateSettings = GenerateSettings()
     variants: dict[str, tuple[Scalar, ...]] = Field(
         default_factory=dict, description="dotted setting -> values; their product is run"
@@ -213,133 +205,27 @@ class TaskSpec(FileSpec):
     score: tuple[ScoreSpec, ...] = Field(min_length=1)
     gate: tuple[GateSpec, ...] = ()
 
-
-# --------------------------------------------------------------------------- model
-
-
-class ModelBase(FileSpec):
-    """What all model cards share."""
-
-    model: Name
-    description: str = ""
-    licence: str | None = None
-    tags: tuple[str, ...] = ()
-    baseline: str | None = Field(None, description="the model this one is compared with")
-    family: str | None = Field(
-        None, description="who made the base (llama, qwen, gpt): no judge of one's own family"
-    )
-
-
-class TransformersModel(ModelBase):
-    """A causal language model of transformers, with or without a LoRA."""
-
-    adapter: Literal["transformers"]
-    base: str = Field(description="folder (./ is beside this card) or hub id of the base model")
-    revision: str = "main"
-    lora: str | None = Field(None, description="folder or hub id of a PEFT adapter")
-    lora_revision: str = "main"
-    quantize: Literal["none", "int8", "nf4"] = "none"
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    device: str = Field("auto", description="auto (cuda, mps, cpu) or a torch device")
-    batch_tokens: int = Field(32768, gt=0, description="tokens in one batch, answers included")
-    max_length: int | None = Field(None, gt=0, description="context; default: the model's own")
-    bos: Literal["auto", "always", "never"] = "auto"
-    chat_template: str | None = Field(None, description="Jinja text in place of the tokenizer's")
-    trust_remote_code: bool = Field(False, description="also needs --allow-code")
-
-
-class ReplayModel(ModelBase):
-    """Answers that were recorded elsewhere: JSON lines of {id, text}."""
-
-    adapter: Literal["replay"]
-    completions: str = Field(description="one .jsonl, or with {task} in it one file a task")
-
-
-class Price(Spec):
-    """US dollars for a million tokens."""
-
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-    cached_input: float | None = Field(None, ge=0, description="default: as input")
-    request: float = Field(0.0, ge=0, description="dollars for each request, beside its tokens")
-
-
-PORT = "6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4}"
-URL = rf"^https?://(\[[0-9A-Fa-f:.]+\]|[^\s@/?#:\[\]]+)(:({PORT}))?(/[^\s@?#]*)?$"
-Url = Annotated[str, Field(pattern=URL)]
-
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEY = re.compile(r"(sk|gsk|hf|xai|AIza)[-_]?(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9_-]{16,}")
-"""How the keys of some services begin; some of them could be names of variables."""
-
-
-class OpenAIModel(ModelBase):
-    """A model behind an OpenAI-compatible server: OpenAI, Groq, vLLM, llama.cpp, Ollama, ..."""
-
-    adapter: Literal["openai"]
-    base: str = Field(description="the name that the server knows the model by")
-    base_url: Url | None = Field(
-        None, description="default: OPENAI_BASE_URL, else https://api.openai.com/v1"
-    )
-    api_key_env: str | None = Field(
-        "OPENAI_API_KEY",
-        description="environment variable that holds the key; with a base_url of your own, no key "
-        "is sent unless this is given",
-    )
-    api: Literal["chat", "completions"] = "chat"
-    replicas: tuple[Url, ...] = Field(
-        (), description="further base_urls that serve the same model; the least busy is asked"
-    )
-    max_concurrency: int = Field(8, gt=0, description="requests in flight at once, a replica")
-    requests_per_minute: float | None = Field(None, gt=0, description="of all replicas together")
-    tokens_per_minute: float | None = Field(
-        None, gt=0, description="prompt and answer, of all replicas together"
-    )
-    timeout_s: float = Field(120, gt=0, description="for one attempt, from sending to last byte")
-    deadline_s: float = Field(600, gt=0, description="for one request, all attempts and waits")
-    max_retries: int = Field(5, ge=0, description="of 408, 409, 429, 5xx and broken connections")
-    structured: Literal["auto", "schema", "json", "off"] = Field(
-        "auto", description="how a reply's form is asked for; auto: schema, then json, then off"
-    )
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    price: Price | None = Field(None, description="in place of the price table's")
-
-    @field_validator("api_key_env")
+    @model_validator(mode="before")
     @classmethod
-    def _no_key(cls, name: str | None) -> str | None:
-        # the value is not told: what was written here may be the key itself
-        if name is not None and (not VARIABLE.fullmatch(name) or _KEY.fullmatch(name)):
-            raise ValueError("'api_key_env' is the name of an environment variable, not the key")
-        return name
+    def _output_of(cls, value: Any) -> Any:
+        answer = value.get("answer") if isinstance(value, dict) else None
+        if answer not in ("likelihood", "letter", "text"):
+            return value
+        return value | {"output_type": "choices" if answer == "likelihood" else "generate"}
 
     @model_validator(mode="after")
-    def _replicas_of_something(self) -> OpenAIModel:
-        # without it, the key of the default server would go to servers of the user's own
-        if self.replicas and self.base_url is None:
-            raise ValueError("'replicas' stand beside a 'base_url'")
+    def _media_can_be(self) -> TaskSpec:
+        media = self.media
+        if isinstance(media.resolution, str) and not RESOLUTION.fullmatch(media.resolution):
+            what = "must be a short side in pixels or WIDTHxHEIGHT (320x240)"
+            raise Misplaced(f"'media.resolution' {what}, not '{media.resolution}'", *_RESOLUTION)
+        if not DEGRADE.fullmatch(media.degrade):
+            kind = media.degrade.partition(":")[0]
+            hint = did_you_mean(kind, DEGRADATIONS) or f": {', '.join(DEGRADATIONS)}, as blur:0.5"
+            raise Misplaced(f"unknown degradation '{media.degrade}'{hint}", "media", "degrade")
+        if media.end is not None and media.end <= (media.start or 0.0):
+            raise Misplaced("'media.end' must be after 'media.start'", "media", "end")
         return self
-
-    @property
-    def key_variable(self) -> str | None:
-        """Where the key is; a server that the card names gets only the key that the card names."""
-        named = self.base_url is None or "api_key_env" in self.model_fields_set
-        return self.api_key_env if named else None
-
-
-class EmbeddingJudgeModel(ModelBase):
-    """Fills a judge's form from sentence embeddings; not a language model."""
-
-    adapter: Literal["embedding-judge"]
-    encoder: str | None = Field(None, description="as a score's `encoder`; default: the same")
-
-
-ModelSpec = TransformersModel | ReplayModel | OpenAIModel | EmbeddingJudgeModel
-MODEL_KINDS: dict[str, type[ModelBase]] = {
-    "transformers": TransformersModel,
-    "replay": ReplayModel,
-    "openai": OpenAIModel,
-    "embedding-judge": EmbeddingJudgeModel,
-}
 
 
 SPEC_KINDS: dict[str, str] = {

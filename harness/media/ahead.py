@@ -12,8 +12,9 @@ most ``ahead`` jobs in front of the reader: that many clips are held in memory a
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,9 @@ class Decoder:
     """The clips of jobs, in order; iterate once.
 
     ``passes`` counts how often a file was decoded, ``hits`` the clips that the cache had.
+    ``took_ms[number]`` is what the clip of a job cost, of a pass for several its share.
+    Before iterating, ``expected`` may name further samplings of files, which are decoded in the
+    same pass and kept in the cache, and ``after`` what is done to each clip on its thread.
     """
 
     def __init__(
@@ -52,6 +56,9 @@ class Decoder:
     ) -> None:
         self.jobs, self.cache, self.limits = tuple(jobs), cache, limits
         self.ahead = max(1, ahead)
+        self.expected: Mapping[Path, Collection[Sampling]] = {}
+        self.after: Callable[[int, Clip], Clip | MediaError] | None = None
+        self.took_ms = [0.0] * len(self.jobs)
         self.passes = self.hits = 0
         self._digests = Digests()
         self._next = 0  # the first job that was not given to a thread yet
@@ -98,6 +105,16 @@ class Decoder:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _work(self, number: int) -> Clip | MediaError:
+        """The clip of a job as its reader gets it."""
+        clip = self._clip(number)
+        if self.after is None or isinstance(clip, MediaError):
+            return clip
+        began = time.perf_counter()
+        done = self.after(number, clip)
+        self.took_ms[number] += (time.perf_counter() - began) * 1e3
+        return done
+
+    def _clip(self, number: int) -> Clip | MediaError:
         """The clip of a job: from an earlier pass over its file, from the cache, or decoded."""
         job = self.jobs[number]
         with self._file_locks[job.path]:
@@ -107,7 +124,10 @@ class Decoder:
                 done = self._ready.pop(number, None) or self._failed.get((job.path, job.sampling))
             if done is not None:
                 return done
-            return self._look_up(number)
+            began = time.perf_counter()
+            done = self._look_up(number)
+            self.took_ms[number] += (time.perf_counter() - began) * 1e3
+            return done
 
     def _look_up(self, number: int) -> Clip | MediaError:
         job, digest = self.jobs[number], ""
@@ -132,6 +152,11 @@ class Decoder:
             sampling = self.jobs[other].sampling
             if sampling not in wanted and self._wants(other, number, digest):
                 wanted[sampling] = clip_key(digest, sampling)
+        if self.cache is not None and digest:
+            for sampling in self.expected.get(job.path, ()):
+                key = clip_key(digest, sampling)
+                if sampling not in wanted and not self.cache.has(key):
+                    wanted[sampling] = key
         made = decode_many(job.path, list(wanted), self.limits, self._stop.is_set)
         clips = dict(zip(wanted, made, strict=True))
         with self._lock:
