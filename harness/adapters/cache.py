@@ -15,12 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.adapters.base import Adapter
 from harness.adapters.keys import request_key
 from harness.collect.specs import ModelSpec
 from harness.errors import Interrupted, StoreError
-from harness.records import Completion, Request, TokenLogprobs, Usage
+from harness.records import Completion, Request, Stages, TokenLogprobs, Usage
 
 _TABLE = "CREATE TABLE IF NOT EXISTS {} (key BLOB PRIMARY KEY, body, used INTEGER) WITHOUT ROWID"
 _TABLES = ("completions", "vectors")
@@ -360,11 +361,19 @@ def _body(done: Completion) -> str:
     plain[-1] = [astuple(token) for token in done.token_logprobs]
     if done.error is not None:
         plain.append(done.error)
-    return json.dumps(plain, ensure_ascii=True)
+    if done.stages is None and not done.frame_times:
+        return json.dumps(plain, ensure_ascii=True)
+    seen = {"frame_times": done.frame_times, "stages": done.stages and astuple(done.stages)}
+    return json.dumps({"plain": plain, **seen}, ensure_ascii=True)
 
 
 def _completion(body: str | bytes) -> Completion:
     plain = json.loads(body)
+    seen: dict[str, Any] = {}
+    if isinstance(plain, dict):  # of a request with media
+        stages, times = plain["stages"], plain["frame_times"]
+        seen = {"stages": stages and Stages(*stages), "frame_times": tuple(times)}
+        plain = plain["plain"]
     names = (*_FIELDS, "error") if len(plain) > len(_FIELDS) else _FIELDS
     values = dict(zip(names, plain, strict=True))
     for name in ("logprobs", "logprob_tokens"):
@@ -374,4 +383,4 @@ def _completion(body: str | bytes) -> Completion:
         TokenLogprobs(token, start, tuple((text, logprob) for text, logprob in others))
         for token, start, others in values["token_logprobs"]
     )
-    return Completion(id="", **values)
+    return Completion(id="", **values, **seen)

@@ -60,7 +60,9 @@ def execute(arguments: RunArguments) -> ExitCode:
     runs = project.root / "runs" if arguments.runs is None else arguments.runs
     file = arguments.cache or cache_path(project.root)
     cache = Cache(file, read_only=arguments.dry_run)
-    memory = Memory(cache, fresh=arguments.fresh, allow_code=arguments.allow_code)
+    memory = Memory(
+        cache, arguments.fresh, arguments.allow_code, project.root / ".harness" / "media"
+    )
     asking = Asking(arguments.limit, arguments.epochs, arguments.seed)
     try:
         if arguments.dry_run:

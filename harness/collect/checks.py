@@ -20,18 +20,12 @@ from harness.collect.path_checks import (
     Place,
     beside_the_card,
     data_path,
-    data_path_fault,
 )
 from harness.collect.patterns import compile_pattern
 from harness.collect.recipe_checks import recipe_mistakes
-from harness.collect.shapes import (
-    Mistake,
-    setting_value,
-    shape,
-    unknown_setting,
-    with_setting,
-)
-from harness.collect.specs import METRICS, OUTPUT_TYPES, TaskSpec
+from harness.collect.settings import setting_faults, short_key, unknown_setting
+from harness.collect.shapes import Mistake
+from harness.collect.specs import METRICS, OUTPUT_TYPES, output_of
 from harness.collect.suggest import did_you_mean, known_or_near
 from harness.collect.template_checks import template_mistakes
 from harness.collect.yamlio import Loc, Value, get_in
@@ -107,8 +101,8 @@ def _scores(data: Data, judges: Collection[str]) -> Iterator[Mistake]:
             place = (*loc, "metric") if isinstance(raw, dict) else loc
             yield Mistake(place, f"unknown metric '{metric}'{_meant(metric, judges)}")
             continue
-        if isinstance(judge, str) and data.get("output_type") in ("choices", "perplexity"):
-            what = f"reads text, and 'output_type' is '{data['output_type']}'"
+        if isinstance(judge, str) and _output(data) in ("choices", "perplexity"):
+            what = f"reads text, and 'output_type' is '{_output(data)}'"
             yield Mistake((*loc, "judge"), f"judge '{judge}' {what}")
         yield from _metric(entry, data, loc, named=isinstance(raw, dict))
 
@@ -172,9 +166,16 @@ def _metric(entry: Data, data: Data, loc: Loc, *, named: bool) -> Iterator[Mista
         yield from template_mistakes(question, (*loc, "question"))
 
 
+def _output(data: Data) -> Value:
+    answer = data.get("answer")
+    if isinstance(answer, str):
+        return output_of(answer)
+    return data.get("output_type", "generate")
+
+
 def _output_fault(metric: str, data: Data) -> str | None:
     """Why a metric cannot be computed from what the task asks for."""
-    output = data.get("output_type", "generate")
+    output = _output(data)
     has_choices = get_in(data, ("data", "fields", "choices")) is not None
     if metric == "choice" and output not in ("choices", "perplexity") and not has_choices:
         return "metric 'choice' needs 'output_type: choices' or 'choices' in 'data.fields'"
@@ -266,22 +267,5 @@ def _variants(data: Data, place: Place) -> Iterator[Mistake]:
             if any(value == other and type(value) is type(other) for other in values[:number]):
                 yield Mistake(loc, f"variant '{key}' has the value {value!r} twice")
             if isinstance(value, (str, int, float)):
-                for what in setting_faults(data, key, value, place):
+                for what in setting_faults(data, short_key(key), value, place):
                     yield Mistake(loc, what)
-
-
-def setting_faults(data: Data, key: str, value: Value, place: Place) -> Iterator[str]:
-    """What is wrong with a setting that exists: its type, its range, its meaning."""
-    loc: Loc = tuple(key.split("."))
-    _, mistakes = shape(TaskSpec, with_setting(data, key, setting_value(key, value)))
-    here = [mistake for mistake in mistakes if mistake.loc[: len(loc)] == loc]
-    around = [mistake for mistake in mistakes if loc[: len(mistake.loc)] == mistake.loc]
-    if around and not here:  # 'template' beside 'messages', say; unless it was so before
-        here = [mistake for mistake in around if mistake not in shape(TaskSpec, data)[1]]
-    yield from (mistake.what for mistake in here)
-    if isinstance(value, str) and key.endswith("template"):
-        yield from (m.what for m in template_mistakes(value, loc))
-    if isinstance(value, str) and key == "data.path":
-        what = data_path_fault(value, place)
-        if what:
-            yield what

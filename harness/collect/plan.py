@@ -11,14 +11,22 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from harness.collect.checks import setting_faults
 from harness.collect.core_schema import read_scalar
 from harness.collect.path_checks import Place
-from harness.collect.shapes import setting_value, shape, unknown_setting, with_setting
-from harness.collect.specs import ModelSpec, Scalar, TaskSpec
+from harness.collect.settings import (
+    setting_faults,
+    short_key,
+    unknown_setting,
+    with_card_settings,
+    with_settings,
+)
+from harness.collect.shapes import shape
+from harness.collect.specs import CARD_KEYS, ModelSpec, Scalar, TaskSpec
 from harness.errors import CollectError, SelectionError, SpecError
+from harness.records import FrameSettings
 
 Variant = tuple[tuple[str, Scalar], ...]
 
@@ -46,7 +54,6 @@ def make_plan(
     CollectError with everything that does not fit a task.
     """
     fixed, varied = _read_settings(settings)
-    cards = [(model, _canonical(model)) for model in models]
     errors: list[SpecError] = []
     cells: list[Cell] = []
     for task in tasks:
@@ -56,14 +63,24 @@ def make_plan(
             errors += [each for each in error.errors if isinstance(each, SpecError)]
             continue
         texts = [(variant, applied, _canonical(applied)) for variant, applied in variants]
-        cells += [
-            Cell(applied, model, variant, cell_id(task, model, variant), _hash(text, card, variant))
-            for model, card in cards
-            for variant, applied, text in texts
-        ]
+        for model in models:
+            for variant, applied, text in texts:
+                card = with_card_settings(model, _of_card({**fixed, **dict(variant)}))
+                if isinstance(card, str):
+                    errors.append(
+                        SpecError("--set" if varied or fixed else str(task.path), 0, card)
+                    )
+                    continue
+                name = cell_id(task, model, variant)
+                hashed = _hash(text, _canonical(card), variant)
+                cells.append(Cell(applied, card, variant, name, hashed))
     if errors:
         raise CollectError(list({str(error): error for error in errors}.values()))
     return tuple(cells)
+
+
+def _of_card(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    return {key: value for key, value in settings.items() if key in CARD_KEYS}
 
 
 def cell_id(task: TaskSpec, model: ModelSpec, variant: Variant) -> str:
@@ -97,9 +114,39 @@ def _hash(task: str, card: str, variant: Variant) -> str:
 
 
 def _canonical(spec: TaskSpec | ModelSpec) -> str:
-    # what a gate asks of the answers does not change them
+    return json.dumps(settled(spec), sort_keys=True, ensure_ascii=False)
+
+
+LATER: tuple[tuple[str, ...], ...] = (
+    ("prompts",),
+    ("answer",),
+    ("shuffle_choices",),
+    ("media",),
+    ("data", "media_root"),
+    ("data", "fields", "start"),
+    ("data", "fields", "end"),
+    ("video",),
+)
+"""Keys that came after the first baselines were stored."""
+
+
+def settled(spec: TaskSpec | ModelSpec) -> dict[str, Any]:
+    """What a hash of a spec is over: what a gate asks of the answers does not change them, and a
+    key that came later is not there while it says what held before."""
     data = spec.model_dump(mode="json", exclude={"gate"})
-    return json.dumps(data, sort_keys=True, ensure_ascii=False)
+    plain = {key: field.default for key, field in type(spec).model_fields.items()}
+    for loc in LATER:
+        inner = data
+        for step in loc[:-1]:
+            inner = inner.get(step, {})
+        default = plain.get(loc[0]) if len(loc) == 1 else None
+        default = asdict(default) if isinstance(default, FrameSettings) else default
+        if inner.get(loc[-1]) in (default, {}):
+            inner.pop(loc[-1], None)
+    for score in data.get("score", ()):
+        if score.get("tolerance", 0) is None:
+            del score["tolerance"]
+    return data
 
 
 # --------------------------------------------------------------------------- settings
@@ -161,7 +208,8 @@ def _read_settings(texts: Sequence[str]) -> tuple[dict[str, Scalar], dict[str, t
     fixed: dict[str, Scalar] = {}
     varied: dict[str, tuple[Scalar, ...]] = {}
     for text in texts:
-        key, values = parse_setting(text)
+        written, values = parse_setting(text)
+        key = short_key(written)
         if key in fixed or key in varied:
             raise SelectionError(f"--set '{text}': '{key}' is set twice")
         if len(set(map(repr, values))) < len(values):
@@ -179,35 +227,38 @@ def _variants_of(
     """A task as it runs, for each of its variants; the command line stands above the file."""
     if not (task.variants or fixed or varied):
         return [((), task)]
-    axes = {key: values for key, values in task.variants.items() if key not in fixed}
-    axes |= varied
+    axes = {short_key(key): values for key, values in task.variants.items()}
+    axes = {key: values for key, values in axes.items() if key not in fixed} | dict(varied)
+    given = (*fixed, *axes)
     if fixed:
-        task = apply_settings(task, fixed, "--set")
+        task = apply_settings(task, fixed, "--set", given)
     product = itertools.product(*([(key, value) for value in axes[key]] for key in axes))
-    return [
-        (variant, apply_settings(task, dict(variant), "--set" if varied else str(task.path)))
-        for variant in product
-    ]
+    where = "--set" if varied else str(task.path)
+    return [(variant, apply_settings(task, dict(variant), where, given)) for variant in product]
 
 
-def apply_settings(task: TaskSpec, settings: Mapping[str, Scalar], where: str) -> TaskSpec:
-    """The task with dotted settings changed and no variants left.
+def apply_settings(
+    task: TaskSpec, settings: Mapping[str, Scalar], where: str, given: Sequence[str] = ()
+) -> TaskSpec:
+    """The task with settings changed and no variants left; those of a card are not its matter.
 
-    Raises CollectError; each line begins with `where` and the setting.
+    ``given`` are the keys that are set by all hands. Raises CollectError; each line begins with
+    `where` and the setting.
     """
     data = task.model_dump(mode="json")
     data["variants"] = {}
     place = Place(task.path, None if task.allow_outside else task.root)
     errors: list[SpecError] = []
+    good: dict[str, Scalar] = {}
     for key, value in settings.items():
         unknown = unknown_setting(key)
         faults = [unknown] if unknown else list(setting_faults(data, key, value, place))
         errors += [SpecError(f"{where} {key}", 0, fault) for fault in faults]
-        if not faults:
-            data = with_setting(data, key, setting_value(key, value))
+        if not faults and key not in CARD_KEYS:
+            good[key] = value
     if errors:
         raise CollectError(errors)
-    changed, mistakes = shape(TaskSpec, data)
+    changed, mistakes = shape(TaskSpec, with_settings(data, good, given))
     if changed is None:
         raise CollectError([SpecError(where, 0, mistake.what) for mistake in mistakes])
     changed.located(task.path, task.text, task.root, allow_outside=task.allow_outside)

@@ -6,17 +6,16 @@ Checking is strict and in JSON mode, so that "3" is not 3, `no` is not false, an
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.collect.specs import METRICS, URL, VARIANT_KEYS, FileSpec, Misplaced, TaskSpec
+from harness.collect.specs import METRICS, URL, FileSpec, Misplaced
 from harness.collect.suggest import closest, did_you_mean, known_or_near
 from harness.collect.yamlio import Loc, Value, get_in
 
@@ -227,10 +226,11 @@ def _meant(spec_type: type[BaseModel], loc: Loc) -> str:
 
 def keys_at(spec_type: type[BaseModel], loc: Loc) -> tuple[str, ...]:
     """The keys that a spec allows at a place."""
-    return tuple(dict.fromkeys(key for each in _types_at(spec_type, loc) for key in _fields(each)))
+    return tuple(dict.fromkeys(key for each in types_at(spec_type, loc) for key in _fields(each)))
 
 
-def _types_at(spec_type: type[BaseModel], loc: Loc) -> list[Any]:
+def types_at(spec_type: type[BaseModel], loc: Loc) -> list[Any]:
+    """The types that can stand at a place."""
     types_here: list[Any] = [spec_type]
     for step in loc:
         types_here = [inner for outer in types_here for inner in _step(outer, step)]
@@ -268,54 +268,3 @@ def _flat(kind: Any) -> list[Any]:
     if get_origin(kind) in (Union, types.UnionType):
         return [inner for branch in get_args(kind) for inner in _flat(branch)]
     return [] if kind is type(None) else [kind]
-
-
-# --------------------------------------------------------------------------- settings
-
-
-@functools.cache
-def setting_keys() -> tuple[str, ...]:
-    """The dotted keys of a task that `variants` and `--set` may change."""
-    found: list[str] = []
-    for top in VARIANT_KEYS:
-        found += _leaves((top.removesuffix("."),))
-    return tuple(found)
-
-
-def _leaves(loc: Loc) -> list[str]:
-    keys: list[str] = []
-    for key in keys_at(TaskSpec, loc):
-        inner = (*loc, key)
-        if keys_at(TaskSpec, inner):
-            keys += _leaves(inner)
-        elif not any(keys_at(TaskSpec, (*inner, 0))):
-            keys.append(dotted(inner))
-    return keys
-
-
-def unknown_setting(key: str) -> str | None:
-    """What is wrong with a dotted key, None if it exists."""
-    if key in setting_keys():
-        return None
-    hint = did_you_mean(key, setting_keys())
-    return f"unknown setting '{key}'{hint or f' (settings begin with {_or(VARIANT_KEYS)})'}"
-
-
-def with_setting(data: Mapping[str, Value], key: str, value: Value) -> dict[str, Value]:
-    """The data with one dotted setting changed."""
-    head, _, rest = key.partition(".")
-    changed = dict(data)
-    if rest:
-        inner = data.get(head)
-        changed[head] = with_setting(inner if isinstance(inner, dict) else {}, rest, value)
-    else:
-        changed[head] = value
-    return changed
-
-
-def setting_value(key: str, value: Value) -> Value:
-    """The value as the setting takes it: for a list, one value is a list of one, '' of none."""
-    kinds = _types_at(TaskSpec, tuple(key.split(".")))
-    if any(get_origin(kind) is tuple for kind in kinds) and not isinstance(value, list):
-        return [] if value == "" else [value]
-    return value

@@ -172,6 +172,11 @@ class ScoreSpec(Spec):
         return self
 
 
+def output_of(answer: str) -> OutputType:
+    """The output type that a way to answer stands for."""
+    return "choices" if answer == "likelihood" else "generate"
+
+
 class TaskSpec(FileSpec):
     """A task: data, prompt, how to answer, how to score."""
 
@@ -205,13 +210,11 @@ class TaskSpec(FileSpec):
     score: tuple[ScoreSpec, ...] = Field(min_length=1)
     gate: tuple[GateSpec, ...] = ()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _output_of(cls, value: Any) -> Any:
-        answer = value.get("answer") if isinstance(value, dict) else None
-        if answer not in ("likelihood", "letter", "text"):
-            return value
-        return value | {"output_type": "choices" if answer == "likelihood" else "generate"}
+    @model_validator(mode="after")
+    def _output_of_answer(self) -> TaskSpec:
+        if self.answer is not None:  # a validator before would cost the strictness of JSON
+            self.__dict__["output_type"] = output_of(self.answer)
+        return self
 
     @model_validator(mode="after")
     def _media_can_be(self) -> TaskSpec:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+    from harness.media.source import MediaSource
+
 
 class EvalCallback(TrainerCallback):  # type: ignore[misc]
     r"""Evaluates the model in training whenever it is saved, in memory, and marks the best.
@@ -222,10 +224,10 @@ class _LiveMemory(Memory):
     live: LiveAdapter | None = None
     name: str = ""
 
-    def open(self, models: Sequence[ModelSpec]) -> CachedAdapter:
+    def open(self, models: Sequence[ModelSpec], media: MediaSource | None = None) -> CachedAdapter:
         """The live model's adapter, or another's (a judge's)."""
         if self.live is None or [model.model for model in models] != [self.name]:
-            return super().open(models)
+            return super().open(models, media)
         return CachedAdapter(self.live, self.cache, fresh=self.fresh)
 
 

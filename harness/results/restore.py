@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import StoreError, shown
-from harness.records import Completion, Sample, Score, Usage, Verdict
+from harness.records import Completion, Sample, Score, Stages, Usage, Verdict
 from harness.results.arrays import rows_of
 from harness.results.manifest import CellRecord
 from harness.results.run import (
@@ -135,6 +135,8 @@ def _completion(row: Row) -> CompletionRow:
         truncated=row["truncated"],
         latency_ms=row["latency_ms"],
         error=row["error"],
+        stages=_stages(row),
+        frame_times=tuple(row.get("frame_times") or ()),
     )
     return CompletionRow(
         sample=row["sample"],
@@ -145,6 +147,14 @@ def _completion(row: Row) -> CompletionRow:
         prompt=row.get("prompt"),
         continuations=tuple(row.get("continuations") or ()),
     )
+
+
+def _stages(row: Row) -> Stages | None:
+    """Where the time went, of an answer that says so."""
+    names = [field.name for field in fields(Stages)]
+    if row.get(names[0]) is None:
+        return None
+    return Stages(**{name: row[name] for name in names})
 
 
 def _placed_score(row: Row) -> tuple[tuple[str, int], Score]:

@@ -153,7 +153,8 @@ class SpecText:
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """Speed of one stage of one cell: milliseconds a sample, tokens a second, peak megabytes."""
+    """Speed of one stage of one cell: milliseconds a sample, tokens and frames a second, peak
+    megabytes; ``n`` answers were measured, and the model takes ``size_mb`` on disk."""
 
     cell: str
     stage: str
@@ -162,6 +163,11 @@ class StageRow:
     p99: float | None = None
     tokens_per_s: float | None = None
     peak_memory_mb: float | None = None
+    n: int | None = None
+    mean: float | None = None
+    std: float | None = None
+    frames_per_s: float | None = None
+    size_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

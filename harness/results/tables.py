@@ -65,6 +65,12 @@ COLUMNS: dict[TableName, dict[str, str]] = {
         "key": "binary32",
         "prompt": "string",
         "continuations": "list<string>",
+        "decode_ms": "float32",
+        "preprocess_ms": "float32",
+        "prefill_ms": "float32",
+        "generate_ms": "float32",
+        "frames": "int32",
+        "frame_times": "list<float64>",
     },
     "scores": {
         "cell": "dict",
@@ -136,6 +142,11 @@ COLUMNS: dict[TableName, dict[str, str]] = {
         "p99": "float64",
         "tokens_per_s": "float64",
         "peak_memory_mb": "float64",
+        "n": "int32",
+        "mean": "float64",
+        "std": "float64",
+        "frames_per_s": "float64",
+        "size_mb": "float64",
     },
 }
 
@@ -240,6 +251,11 @@ def _completions(cell: CellResult, rows: Sequence[CompletionRow]) -> Columns:
         "key": [row.key for row in rows],
         "prompt": [text(row.prompt) for row in rows],
         "continuations": [[text(one) for one in row.continuations] for row in rows],
+        **{
+            name: [one.stages and getattr(one.stages, name) for one in done]
+            for name in ("decode_ms", "preprocess_ms", "prefill_ms", "generate_ms", "frames")
+        },
+        "frame_times": [one.frame_times for one in done],
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from harness.adapters.base import Adapter
 from harness.adapters.cache import Cache, CachedAdapter
@@ -13,6 +14,9 @@ from harness.collect.specs import ModelSpec
 from harness.errors import CollectError, HarnessError, Interrupted
 from harness.records import Completion, Request
 from harness.runner.work import Work
+
+if TYPE_CHECKING:
+    from harness.media.source import MediaSource
 
 
 class Progress(Protocol):
@@ -40,6 +44,9 @@ class Answers:
     """What the model was given to read, by request id; see `Adapter.prompts`."""
     cached: set[str] = field(default_factory=set)
     fingerprints: dict[str, str] = field(default_factory=dict)
+    """By the model's name; of a card that variants change, as it is in its first cell."""
+    cards: dict[str, str] = field(default_factory=dict)
+    """Fingerprints by the card, as `card_text` has it."""
     peak_memory_mb: dict[str, float] = field(default_factory=dict)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -51,11 +58,25 @@ class Memory:
     cache: Cache
     fresh: bool = False
     allow_code: bool = False
+    media: Path | None = None
+    """The folder of decoded clips; None keeps none."""
 
-    def open(self, models: Sequence[ModelSpec]) -> CachedAdapter:
+    def open(self, models: Sequence[ModelSpec], media: MediaSource | None = None) -> CachedAdapter:
         """One adapter for models that share a base."""
-        inner: Adapter = open_adapter(models, allow_code=self.allow_code)
+        inner: Adapter = open_adapter(models, self.allow_code, media)
         return CachedAdapter(inner, self.cache, fresh=self.fresh)
+
+    def source(self, requests: Iterable[Request]) -> MediaSource | None:
+        """The frames of all requests of a run; None if no request has any."""
+        seeing = [request for request in requests if request.media and request.frames]
+        if not seeing:
+            return None
+        from harness.media.cache import MediaCache
+        from harness.media.source import MediaSource
+
+        source = MediaSource(MediaCache(self.media) if self.media else None)
+        source.expect(seeing)
+        return source
 
 
 def generate(works: Sequence[Work], memory: Memory, progress: Progress) -> Answers:
@@ -68,8 +89,9 @@ def generate(works: Sequence[Work], memory: Memory, progress: Progress) -> Answe
     total = sum(len(work.requests) for work in works)
     try:
         _find_all(works, memory, answers)
+        media = memory.source(request for work in works for request in work.requests)
         for models in by_base(works):
-            adapter = memory.open(models)
+            adapter = memory.open(models, media)
             try:
                 for model in models:
                     _ask(adapter, model, _requests(works, model), answers, progress)
@@ -91,7 +113,9 @@ def _find_all(works: Sequence[Work], memory: Memory, answers: Answers) -> None:
         adapter = memory.open(models)
         for model in models:
             try:
-                answers.fingerprints[model.model] = adapter.fingerprint(model)
+                found = adapter.fingerprint(model)
+                answers.fingerprints.setdefault(model.model, found)
+                answers.cards[card_text(model)] = found
             except CollectError as error:
                 errors += error.errors
             except HarnessError as error:
@@ -101,13 +125,19 @@ def _find_all(works: Sequence[Work], memory: Memory, answers: Answers) -> None:
         raise errors[0] if len(errors) == 1 else CollectError(errors)
 
 
+def card_text(model: ModelSpec) -> str:
+    """A card as one text, equal for equal cards."""
+    return model.model_dump_json()
+
+
 def by_base(works: Iterable[Work]) -> list[list[ModelSpec]]:
     """Models in order of appearance, those that share a base together."""
-    groups: dict[str, dict[str, ModelSpec]] = {}
+    groups: dict[str, list[ModelSpec]] = {}
     for work in works:
-        model = work.cell.model
-        groups.setdefault(load_key(model), {}).setdefault(model.model, model)
-    return [list(group.values()) for group in groups.values()]
+        group = groups.setdefault(load_key(work.cell.model), [])
+        if work.cell.model not in group:  # variants may change a card
+            group.append(work.cell.model)
+    return list(groups.values())
 
 
 def _ask(
@@ -134,7 +164,7 @@ def _ask(
 
 
 def _requests(works: Iterable[Work], model: ModelSpec) -> list[Request]:
-    return [r for work in works if work.cell.model.model == model.model for r in work.requests]
+    return [r for work in works if work.cell.model == model for r in work.requests]
 
 
 def peak_memory_mb() -> float:

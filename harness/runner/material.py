@@ -21,6 +21,7 @@ from harness.errors import SpecError
 from harness.judges.base import Material
 from harness.records import LETTERS, Sample
 from harness.results.run import Run
+from harness.tasks.media import media_folder
 from harness.tasks.prompt import template_names
 
 
@@ -51,8 +52,8 @@ class View:
     """How the samples of one task are shown.
 
     ``questions`` are by the judge's name; a judge without one is shown `question_of`. ``folder`` is
-    that of the data, beside which relative paths of media lie; media must lie in it or in one of
-    ``roots``, unless there are none.
+    the one below which media lie; they must lie in it or in one of ``roots``, unless there are
+    none.
     """
 
     questions: Mapping[str, Question] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class View:
         entries = [(number, one.judge, one.question) for number, one in enumerate(task.score)]
         document, _ = parse(task.path, task.text)
         roots = () if task.allow_outside else (task.root,)
-        folder = _data_folder(task.path, task.data.path)
+        folder = media_folder(task.path, task.data.path, task.data.media_root)
         return cls(_questions(entries, task.path, document), folder, roots)
 
     @classmethod
@@ -79,7 +80,9 @@ class View:
             for number, one in enumerate(scores if isinstance(scores, list) else ())
             if isinstance(one, dict)
         ]
-        folder = _data_folder(path, given if isinstance(given, str) else "x")
+        below = get_in(document.data, ("data", "media_root")) if document else None
+        root_of_media = below if isinstance(below, str) else None
+        folder = media_folder(path, given if isinstance(given, str) else "x", root_of_media)
         return cls(_questions(entries, path, document), folder, (root,))
 
     def material(
@@ -153,11 +156,6 @@ def _questions(
         except TemplateFault as fault:
             raise SpecError(path, line, f"question: {fault.what}") from None
     return found
-
-
-def _data_folder(task: Path, data: str) -> Path:
-    """The folder of the rows; of data on a hub, that of the task."""
-    return task.parent if "://" in data else (task.parent / data).parent
 
 
 # --------------------------------------------------------------------------- parts

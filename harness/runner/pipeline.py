@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.adapters.keys import request_key
+from harness.collect.plan import settled
 from harness.collect.specs import TaskSpec
 from harness.judges.budget import Budget
 from harness.records import Completion, Score
 from harness.results.run import Aggregate, CellResult, CompletionRow, Run, ScorerInfo
 from harness.runner.cases import Case, cases_of
-from harness.runner.generate import Answers, Memory, generate
+from harness.runner.generate import Answers, Memory, card_text, generate
 from harness.runner.judging import Judging, RunProgress
 from harness.runner.profile import judge_profile, profile
 from harness.runner.provenance import (
@@ -156,7 +158,7 @@ def with_columns(cell: CellResult, new: Columns) -> CellResult:
 
 def _result(scored: ScoredCell, answers: Answers) -> CellResult:
     cell, requests = scored.work.cell, scored.work.requests
-    fingerprint = answers.fingerprints[cell.model.model]
+    fingerprint = answers.cards[card_text(cell.model)]
     rows = [
         CompletionRow(
             sample=sample.id,
@@ -190,11 +192,9 @@ CORPUS: dict[str, Aggregate] = {"bleu": "bleu", "chrf": "chrf", "perplexity": "p
 
 
 def task_hash(task: TaskSpec) -> str:
-    """Hash of a task as it ran: settings and variant applied, whoever answered.
-
-    What a gate asks of the answers does not change them.
-    """
-    return hashlib.sha256(task.model_dump_json(exclude={"gate"}).encode()).hexdigest()
+    """Hash of a task as it ran: settings and variant applied, whoever answered."""
+    text = json.dumps(settled(task), ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _info(scorer: Scorer, scores: Sequence[Score]) -> ScorerInfo:

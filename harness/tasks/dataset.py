@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -57,7 +59,20 @@ def load_samples(task: TaskSpec, split: str | None = None) -> list[Sample]:
         raise together(errors)
     if not samples:
         raise DataError(where, 0, "no rows")
+    if task.shuffle_choices is not None:
+        samples = [shuffled(sample, task.shuffle_choices) for sample in samples]
     return samples
+
+
+def shuffled(sample: Sample, seed: int) -> Sample:
+    """The sample with its choices in an order that the seed and its id draw."""
+    count = len(sample.choices)
+    order = list(range(count))
+    random.Random(f"{seed}/{sample.id}").shuffle(order)
+    if not count or sample.target not in LETTERS[:count]:
+        return sample
+    target = LETTERS[order.index(LETTERS.index(sample.target))]
+    return replace(sample, choices=tuple(sample.choices[i] for i in order), target=target)
 
 
 def make_samples(spec: DataSpec, rows: Iterable[Read]) -> list[Sample]:
@@ -120,7 +135,9 @@ def data_hash(samples: Sequence[Sample]) -> str:
     """Hash of what is asked and expected; two runs with the same hash can be compared."""
     digest = hashlib.sha256()
     for sample in samples:
-        line = [sample.id, sample.input, sample.target, sample.choices, sample.media]
+        line: list[object] = [sample.id, sample.input, sample.target, sample.choices, sample.media]
+        if sample.start is not None or sample.end is not None:
+            line += [sample.start, sample.end]
         digest.update(json.dumps(line, ensure_ascii=False).encode() + b"\n")
     return digest.hexdigest()
 
@@ -209,6 +226,8 @@ def _sample(spec: DataSpec, row: Row, place: Place, number: int) -> Sample:
         choices=choices,
         media=media,
         cluster=None if cluster is None else _text(cluster, str(fields.cluster), place),
+        start=_seconds(row, fields.start, place),
+        end=_seconds(row, fields.end, place),
         row=row,
     )
 
@@ -261,6 +280,20 @@ def _text(value: object, name: str, place: Place) -> str:
     if not math.isfinite(value):
         raise place.error(f"column '{name}' holds {value}, not text")
     return str(value)
+
+
+def _seconds(row: Row, name: str | None, place: Place) -> float | None:
+    """A time in a video; null is none."""
+    value = _column(row, name, place) if name else None
+    if value is None or value == "":
+        return None
+    try:
+        seconds = float(_text(value, str(name), place))
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise place.error(f"column '{name}' holds no seconds: {shown(str(value), 40)}")
+    return seconds
 
 
 def _texts(value: object, name: str, place: Place) -> tuple[str, ...]:

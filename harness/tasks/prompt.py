@@ -18,7 +18,8 @@ from harness.collect.sandbox import environment
 from harness.collect.specs import PromptSpec, TaskSpec
 from harness.collect.suggest import did_you_mean
 from harness.errors import SpecError
-from harness.records import LETTERS, GenerateSettings, Message, Request, Sample
+from harness.records import LETTERS, FrameSettings, GenerateSettings, Message, Request, Sample
+from harness.tasks.media import media_paths
 from harness.tasks.rows import line_of, shown
 
 Question = str | tuple[Message, ...]
@@ -171,6 +172,10 @@ def make_requests(
             text = prompt.answer(sample)
             # without a prompt, the text is all there is: nothing to be set apart from
             continuations = (text if rendered else text.removeprefix(prompt.delimiter),)
+        media = media_paths(task, sample)
+        if media and prompt.examples:
+            line = line_of(task, FEWSHOT)
+            raise SpecError(task.path, line, "few-shot examples of a task with media have none")
         for epoch in range(epochs):
             requests.append(
                 Request(
@@ -179,11 +184,22 @@ def make_requests(
                     prompt=rendered,
                     continuations=continuations,
                     settings=settings[epoch],
-                    media=sample.media,
+                    media=media,
+                    frames=frames_of(task, sample) if media else None,
                     epoch=epoch,
                 )
             )
     return requests
+
+
+def frames_of(task: TaskSpec, sample: Sample) -> FrameSettings:
+    """What is seen of a sample's media: the task's settings, within the sample's own times."""
+    own, start, end = task.media, sample.start, sample.end
+    return replace(
+        own,
+        start=own.start if start is None else start,
+        end=own.end if end is None else end,
+    )
 
 
 def _epoch_settings(task: TaskSpec, epoch: int) -> GenerateSettings:

@@ -157,7 +157,7 @@ def test_ids_are_one_line(root: Path, model: ModelSpec) -> None:
         ),
         ("prompt.template={{", "--set prompt.template: template: unexpected 'end of template'"),
         ("data.path=../../x", "--set data.path: data paths may not leave the project: '../../x'"),
-        ("zzz=1", "--set zzz: unknown setting 'zzz' (settings begin with prompt., generate. or"),
+        ("zzz=1", "--set zzz: unknown setting 'zzz' (settings are fps, frames, max_frames"),
     ],
 )
 def test_settings_that_do_not_fit(root: Path, model: ModelSpec, setting: str, message: str) -> None:

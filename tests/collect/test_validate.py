@@ -267,7 +267,7 @@ def test_model_cards_are_read_by_their_adapter(root: Path) -> None:
         "m.model.yaml:2: unknown adapter 'transformer' (did you mean 'transformers'?)"
         in mistake(root, "model: m\nadapter: transformer\nbase: x\n", "m.model.yaml")
     )
-    assert "missing key 'adapter' (one of transformers, replay" in mistake(
+    assert "missing key 'adapter' (one of transformers, vision, bridge, replay" in mistake(
         root, "model: m\nbase: x\n", "m.model.yaml"
     )
     assert "'dtype' must be auto, float32, float16 or bfloat16, not 'float61'" in mistake(
