@@ -23,6 +23,8 @@ KEYS: dict[Unit, tuple[str, ...]] = {
 """Keys under which an answer's JSON may tell them."""
 LIMIT = 1000
 """So many positions of an answer are read."""
+LONGEST = 20_000
+"""Characters of an answer that are looked at, JSON apart."""
 
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _AND = r"\s{0,3}(?:,\s{0,3}and\s|,|;|&|-|–|\band\b|\bto\b|\bor\b)\s{0,3}"
@@ -129,14 +131,13 @@ def read_positions(text: str) -> Positions:
         found = {unit: _under(value, keys) for unit, keys in KEYS.items()}
         if any(one is not None for one in found.values()):
             return Positions(s=_ordered(found["s"] or ()), frames=_ordered(found["frames"] or ()))
-    if isinstance(value, list) and all(_seconds(item) is not None for item in value):
-        clock = any(isinstance(item, str) for item in value)
-        places = _ordered(_many(value))
-        return Positions(s=places) if clock else Positions(bare=places)
-    folded = text.casefold()
-    if _BARE.fullmatch(folded):
-        return Positions(bare=_ordered(_floats(folded)))
-    return Positions(s=_ordered(_times(folded)), frames=_ordered(_frames(folded)))
+    folded = text[:LONGEST].casefold()
+    found_in_text = Positions(s=_ordered(_times(folded)), frames=_ordered(_frames(folded)))
+    if found_in_text != Positions():
+        return found_in_text
+    if isinstance(value, list):
+        return Positions(bare=_ordered(_many(value)))
+    return Positions(bare=_ordered(_floats(folded)) if _BARE.fullmatch(folded) else ())
 
 
 def match(told: Sequence[float], true: Sequence[float], tolerance: float) -> tuple[int, float]:

@@ -8,7 +8,7 @@ name are not bridged ("valgus of the knee" says nothing), nor are synonyms.
 A mention is denied, after NegEx (Chapman et al. 2001), if
 
 - a word such as no, not, without, never, isn't stands before it, at most five words away and with
-  neither a comma nor the end of the clause between;
+  neither a comma nor another name nor the end of the clause between;
 - or the mention before it is denied, and between the two stand nothing but commas and "or", "nor",
   "and", "any", "no": "no knee valgus, forward lean or poor alignment" denies three;
 - or it is followed by ": no", "is absent", "was not ..." and the like.
@@ -55,7 +55,7 @@ def singular(word: str) -> str:
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes")):
         return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+    if len(word) > 2 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         return word[:-1]
     return word
 
@@ -115,14 +115,15 @@ class Names:
         for found in self._found.finditer(text) if self._found else ():
             start = found.start()
             listed = end >= 0 and _LIST.fullmatch(text, end, start) is not None
-            denied = (denied and listed) or _is_denied(text, start, found.end())
+            before = text[max(0, end, start - _LOOKBACK) : start]
+            denied = (denied and listed) or _is_denied(before, text, found.end())
             end = found.end()
             key = self._keys[(found.lastindex or 1) - 1]
             yield Mention(self._labels[key], start, denied)
 
 
-def _is_denied(text: str, start: int, end: int) -> bool:
-    before = text[max(0, start - _LOOKBACK) : start]
+def _is_denied(before: str, text: str, end: int) -> bool:
+    """Whether a mention that ends at ``end`` is denied by what is before or right after it."""
     clause = _CLAUSE.split(before)[-1]
     return _BEFORE.search(clause) is not None or _AFTER.match(text, end) is not None
 
