@@ -77,13 +77,11 @@ def _told(value: object) -> list[str] | None:
     if isinstance(value, Mapping):
         if COLUMN not in value:
             return None
-        value = value[COLUMN]
+        value = value[COLUMN] if value[COLUMN] is not None else []
     if isinstance(value, Mapping):
         value = [name for name, there in value.items() if there not in (False, None, 0, "no")]
     if isinstance(value, str):
         value = value.split(",")
-    if value is None:
-        return []
     if not isinstance(value, list):
         return None
     named = [

@@ -42,9 +42,7 @@ def test_a_question_is_right_only_if_it_is_right_in_every_order():
 
 
 def test_the_corpus_counts_questions_and_not_rows():
-    four = [
-        (Sample(str(9 + k * MILLION), "q", "A", choices=tuple("wxyz")), "A") for k in range(4)
-    ]
+    four = [(Sample(str(9 + k * MILLION), "q", "A", choices=tuple("wxyz")), "A") for k in range(4)]
     assert score([*four, *rows(5, "BB")])[1] == 0.5
     assert score([*rows(5, "AB"), *[(sample, "B") for sample, _ in four]])[1] == 0.5
 

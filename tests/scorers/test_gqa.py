@@ -16,7 +16,9 @@ def test_case_and_points_at_the_end_do_not_matter(answer):
     assert (score(answer).value, score(answer).answer) == (1.0, "left")
 
 
-@pytest.mark.parametrize("answer", ["the left", "It is on the left.", "lefts", "left!", "", "right"])
+@pytest.mark.parametrize(
+    "answer", ["the left", "It is on the left.", "lefts", "left!", "", "right"]
+)
 def test_anything_more_than_the_word_is_wrong(answer):
     assert score(answer).value == 0.0
 

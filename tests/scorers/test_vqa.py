@@ -84,7 +84,7 @@ def test_normalisation_is_the_authors(text, expected):
 
 
 def test_no_more_than_32_points_go():
-    """re.UNICODE stands where the authors' code has the count; no answer of a person has as many."""
+    """The authors' code hands re.UNICODE over where the count stands."""
     assert normalise_vqa("." * 40 + "x") == "." * 8 + "x"
 
 
