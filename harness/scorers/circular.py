@@ -13,8 +13,8 @@ from harness.scorers.choice import choice_score
 from harness.scorers.text import SampleScorer
 
 STRIDE = 1_000_000
-"""Row k of a question's rotations has the question's index + k million (MMBench, Liu et al. 2023; the
-authors' VLMEvalKit groups rows by index modulo a million)."""
+"""Row k of a question has the question's index + k million (MMBench, Liu et al. 2023; its authors'
+VLMEvalKit groups rows by the index modulo a million)."""
 _NUMBER = re.compile(r"(.*?)(\d{1,18})", re.DOTALL)
 
 
