@@ -37,6 +37,7 @@ ONLY_FOR = {
     "pattern": ("regex", "format"),
     "encoder": ("semantic_similarity", "context_relevance", "bertscore_f1"),
     "layer": ("bertscore_f1",),
+    "tolerance": ("frame_localization",),
     "question": (),
 }
 """Key of a score entry -> the metrics for which it has a meaning."""
@@ -123,6 +124,7 @@ NAMED_BY = {
     "semantic_similarity": ("encoder",),
     "context_relevance": ("encoder",),
     "bertscore_f1": ("encoder", "layer"),
+    "frame_localization": ("tolerance",),
 }
 """Metric -> the keys that its shown name tells; scores are stored under that name."""
 
@@ -177,8 +179,9 @@ def _output_fault(metric: str, data: Data) -> str | None:
     """Why a metric cannot be computed from what the task asks for."""
     output = _output(data)
     has_choices = get_in(data, ("data", "fields", "choices")) is not None
-    if metric == "choice" and output not in ("choices", "perplexity") and not has_choices:
-        return "metric 'choice' needs 'output_type: choices' or 'choices' in 'data.fields'"
+    reads_choices = metric in ("choice", "circular")
+    if reads_choices and output not in ("choices", "perplexity") and not has_choices:
+        return f"metric '{metric}' needs 'output_type: choices' or 'choices' in 'data.fields'"
     allowed = OUTPUT_TYPES.get(metric, ("generate",))
     if output in get_args(OutputType) and output not in allowed:
         ways = " or ".join(allowed)

@@ -41,6 +41,13 @@ SCALES = {
     "perplexity": _UP,
     "token_count": _UP,
     "format": _SHARE,
+    "vqa_accuracy": _SHARE,
+    "gqa_accuracy": _SHARE,
+    "pope": _SHARE,
+    "circular": _SHARE,
+    "error_f1": _SHARE,
+    "frame_localization": _SHARE,
+    "exercise_identification": _SHARE,
 }
 """Metric -> its scale, as its scorer has it; a test holds the two together."""
 JUDGE_KEYS = ("min_kappa", "max_judge_error_rate", "allow_embedding_judge")

@@ -68,6 +68,13 @@ METRICS = (
     "perplexity",
     "token_count",
     "format",
+    "vqa_accuracy",
+    "gqa_accuracy",
+    "pope",
+    "circular",
+    "error_f1",
+    "frame_localization",
+    "exercise_identification",
 )
 """The metrics a task may name; harness/scorers/registry.py says what each of them is."""
 
@@ -75,6 +82,7 @@ METRICS = (
 OUTPUT_TYPES: dict[str, tuple[OutputType, ...]] = {
     "choice": ("generate", "choices"),
     "choice_norm": ("choices",),
+    "circular": ("generate", "choices"),
     "perplexity": ("perplexity",),
     "token_count": ("generate", "choices", "perplexity"),
 }
@@ -159,6 +167,9 @@ class ScoreSpec(Spec):
     encoder: str | None = Field(None, description="sentence encoder or BERTScore model")
     layer: int | None = Field(None, ge=0, description="layer of `bertscore_f1`")
     tokenizer: Literal["rouge", "unicode"] = "rouge"
+    tolerance: float | None = Field(
+        None, ge=0, description="seconds, or frames, of `frame_localization`; default: 0.5 or 5"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -28,6 +28,13 @@ SCORERS: dict[str, str] = {
     "perplexity": "harness.scorers.likelihood:perplexity",
     "token_count": "harness.scorers.text:token_count",
     "format": "harness.scorers.text:format_",
+    "vqa_accuracy": "harness.scorers.vqa:vqa_accuracy",
+    "gqa_accuracy": "harness.scorers.gqa:gqa_accuracy",
+    "pope": "harness.scorers.pope:pope",
+    "circular": "harness.scorers.circular:circular",
+    "error_f1": "harness.scorers.form_errors:error_f1",
+    "frame_localization": "harness.scorers.localization:frame_localization",
+    "exercise_identification": "harness.scorers.exercise:exercise_identification",
 }
 
 

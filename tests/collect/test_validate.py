@@ -150,6 +150,21 @@ gate:
         ("[exact_match]", "[{metric: bleu, layer: 3}]", "'layer' has no meaning for metric 'bleu'"),
         (
             "[exact_match]",
+            "[{metric: error_f1, tolerance: 1}]",
+            "'tolerance' has no meaning for metric 'error_f1'",
+        ),
+        (
+            "[exact_match]",
+            "[{metric: frame_localization, tolerance: -1}]",
+            ":9: 'score[1].tolerance' must be at least 0, not -1",
+        ),
+        (
+            "[exact_match]",
+            "[circular]",
+            ":9: metric 'circular' needs 'output_type: choices' or 'choices' in 'data.fields'",
+        ),
+        (
+            "[exact_match]",
             "[bleu]\ngate: [{metric: blue, max_drop: 0.1}]",
             ":10: the gate's metric 'blue' is not in 'score' (did you mean 'bleu'?)",
         ),
@@ -415,6 +430,7 @@ def test_two_entries_under_one_shown_name_are_refused(root: Path, score: str) ->
     [
         "[rouge_l, {metric: rouge_l, tokenizer: unicode}]",
         "[bertscore_f1, {metric: bertscore_f1, layer: 5}]",
+        "[frame_localization, {metric: frame_localization, tolerance: 1}]",
         "[semantic_similarity, {metric: semantic_similarity, encoder: other}]",
     ],
 )

@@ -108,3 +108,25 @@ def test_a_choice_inside_a_longer_one_is_not_named_by_it():
 def test_a_degenerate_answer_is_read_all_the_same(text):
     # quadratic reading of these would take minutes
     assert find_choice(text, CITIES) is None
+
+
+# the forms that public evaluation of ScienceQA reads (eval_science_qa.py of haotian-liu/LLaVA): a
+# letter alone, "B. ..." at the start, "The answer is B." anywhere
+SCIENCE_QA = {
+    "B": "B",
+    "B. a magnet": "B",
+    "B\nBecause the poles are opposite.": "B",
+    "The answer is B.": "B",
+    "The answer is B": "B",
+    "The answer is B. BECAUSE: opposite poles attract.": "B",
+    "Opposite poles attract. The answer is A.": "A",
+    "LECTURE: A magnet has poles. The answer is C.": "C",
+    "The answer is E.": None,  # there is no such choice
+    "FAILED": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize(("text", "letter"), SCIENCE_QA.items())
+def test_science_qa_is_read_as_its_public_evaluation_does(text, letter):
+    assert find_choice(text, ("attract", "a magnet", "repel")) == letter

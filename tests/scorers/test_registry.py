@@ -24,6 +24,7 @@ def test_every_metric_can_be_made_and_keeps_failures(metric):
     assert scorer.method
     assert scorer.higher_is_better == (metric not in {"perplexity", "token_count"})
     yes_no = {"exact_match", "includes", "regex", "choice", "choice_norm", "format"}
+    yes_no |= {"gqa_accuracy", "pope", "circular", "exercise_identification"}
     assert (scorer.scale.kind == "proportion") == (metric in yes_no)
     assert scorer.scale.low is not None
     assert scorer.scale.neutral == (metric == "token_count")
