@@ -34,7 +34,11 @@ def score(
 def _context(work: Work, cache: Cache, seed: int) -> ScorerContext:
     task = work.cell.task
     return ScorerContext(
-        seed=seed, output_type=task.output_type, embedding_store=cache.vectors(), root=task.root
+        seed=seed,
+        output_type=task.output_type,
+        answer=None if task.answer == "likelihood" else task.answer,
+        embedding_store=cache.vectors(),
+        root=task.root,
     )
 
 

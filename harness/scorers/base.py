@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 class ScorerContext:
     """What a scorer may know beside its spec.
 
-    ``root`` is where a relative path of an encoder starts. ``seed`` decides which other samples
-    serve as the control. ``pattern_seconds`` is how long a task's pattern may look at one answer.
+    ``answer`` is how a choice was asked for, if that was said. ``root`` is where a relative path of
+    an encoder starts. ``seed`` decides which other samples serve as the control.
+    ``pattern_seconds`` is how long a task's pattern may look at one answer.
     """
 
     seed: int = 0
     output_type: OutputType = "generate"
+    answer: Literal["letter", "text"] | None = None
     embedding_store: VectorStore | None = None
     root: Path = Path(".")
     pattern_seconds: float = 5.0

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from typing import Literal
 
@@ -13,7 +14,7 @@ from harness.collect.specs import ScoreSpec
 from harness.errors import HarnessError
 from harness.records import LETTERS, Completion, Sample, Score
 from harness.scorers.base import ScorerContext
-from harness.scorers.letters import find_choice
+from harness.scorers.letters import Answer, find_choice
 from harness.scorers.text import SampleScorer
 
 UNREADABLE = "(unreadable)"
@@ -29,9 +30,10 @@ def choice(spec: ScoreSpec, context: ScorerContext) -> SampleScorer:
     """
     if context.output_type == "choices":
         method = "accuracy, choice with the highest summed log-probability"
-    else:
-        method = "accuracy, letter or choice read from the answer; unreadable is wrong"
-    return SampleScorer("choice", method, choice_score)
+        return SampleScorer("choice", method, choice_score)
+    what = {"letter": "letter", "text": "words of the choice", None: "letter or choice"}
+    method = f"accuracy, {what[context.answer]} read from the answer; unreadable is wrong"
+    return SampleScorer("choice", method, partial(choice_score, answer=context.answer))
 
 
 def choice_norm(spec: ScoreSpec, context: ScorerContext) -> SampleScorer:
@@ -52,13 +54,13 @@ def choice_norm_score(sample: Sample, completion: Completion) -> Score:
     return _by_logprobs(sample, tuple(value / length for value, length in pairs))
 
 
-def choice_score(sample: Sample, completion: Completion) -> Score:
+def choice_score(sample: Sample, completion: Completion, answer: Answer | None = None) -> Score:
     """The rule of `choice`; raises HarnessError for a sample without choices."""
     if not sample.choices:
         raise HarnessError(f"sample {sample.id!r} has no choices, and metric 'choice' needs them")
     if completion.logprobs:
         return _by_logprobs(sample, completion.logprobs)
-    letter = find_choice(completion.text, sample.choices)
+    letter = find_choice(completion.text, sample.choices, answer)
     if letter is None:
         return Score(0.0, explanation="no choice can be read from the answer")
     return Score(float(letter == _target(sample)), answer=letter)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
+from functools import partial
 
 from harness.collect.specs import ScoreSpec
 from harness.records import Completion, Sample, Score
 from harness.scorers.base import PROPORTION, ScorerContext, sum_details
 from harness.scorers.choice import choice_score
+from harness.scorers.letters import Answer
 from harness.scorers.text import SampleScorer
 
 STRIDE = 1_000_000
@@ -36,9 +38,13 @@ class Circular:
     scale = PROPORTION
     method = "share of questions right in all their rotations (rows whose ids differ by millions)"
 
+    def __init__(self, answer: Answer | None = None) -> None:
+        self.answer = answer
+
     def score(self, samples: Sequence[Sample], completions: Sequence[Completion]) -> list[Score]:
         """See `Scorer.score`; `Score.answer` is the row's own letter."""
-        rows = SampleScorer("circular", self.method, choice_score).score(samples, completions)
+        read = partial(choice_score, answer=self.answer)
+        rows = SampleScorer("circular", self.method, read).score(samples, completions)
         groups: dict[Hashable, list[int]] = defaultdict(list)
         seen: Counter[str] = Counter()
         for at, sample in enumerate(samples):
@@ -58,7 +64,7 @@ class Circular:
 
 def circular(spec: ScoreSpec, context: ScorerContext) -> Circular:
     """The circular rule."""
-    return Circular()
+    return Circular(context.answer)
 
 
 def question_of(sample: Sample) -> Hashable:

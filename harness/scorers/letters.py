@@ -21,8 +21,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from typing import Literal
 
 from harness.records import LETTERS
+
+Answer = Literal["letter", "text"]
 
 MARKUP = r"[\s*_`\"'“(\[{$]*"
 # what may stand after a letter that is meant as a letter
@@ -57,8 +60,12 @@ MARKER = (
 )
 
 
-def find_choice(text: str, choices: Sequence[str]) -> str | None:
-    """The letter of the choice that a generated answer names, or None if it cannot be read."""
+def find_choice(text: str, choices: Sequence[str], answer: Answer | None = None) -> str | None:
+    """The letter of the choice that a generated answer names, or None if it cannot be read.
+
+    ``answer`` says what was asked for: of "letter" the words of choices do not count (4 and 6
+    above), of "text" the letters do not.
+    """
     text = LONG_RUN.sub(_shorter, unicodedata.normalize("NFC", text)).strip()
     letters = LETTERS[: len(choices)]
     if not text or not letters:
@@ -66,17 +73,19 @@ def find_choice(text: str, choices: Sequence[str]) -> str | None:
     first_line = re.fullmatch(
         rf"{MARKUP}([{letters}{letters.lower()}])[\s*_`\"'”)\]}}$.,:;!]*", text.split("\n", 1)[0]
     )
-    if first_line:
+    if first_line and answer != "text":
         return first_line[1].upper()
     finals, verdicts, markers = _patterns(letters)
-    readers: tuple[Callable[[], set[str]], ...] = (
-        lambda: set(_named(finals, text, choices)),
-        lambda: set(_named(verdicts, text, choices)),
-        lambda: {letter for letter, plain in _plain(choices) if plain == _words(text)},
-        lambda: set(_named(markers, text, choices)),
-        lambda: set(_contained(text, choices)),
+    readers: tuple[tuple[Answer, Callable[[], set[str]]], ...] = (
+        ("letter", lambda: set(_named(finals, text, choices))),
+        ("letter", lambda: set(_named(verdicts, text, choices))),
+        ("text", lambda: {letter for letter, plain in _plain(choices) if plain == _words(text)}),
+        ("letter", lambda: set(_named(markers, text, choices))),
+        ("text", lambda: set(_contained(text, choices))),
     )
-    for read in readers:
+    for kind, read in readers:
+        if answer is not None and kind != answer:
+            continue
         found = read()
         if found:
             return found.pop() if len(found) == 1 else None

@@ -140,7 +140,7 @@ class Prompt:
         return tuple(map(Message, roles, texts))
 
     def _render(self, part: Part, sample: Sample) -> str:
-        names = template_names(sample)
+        names = {**template_names(sample), "answer_as": self.task.answer or ""}
         try:
             return part.template.render(names)
         except UndefinedError as error:
