@@ -3,7 +3,7 @@
     python benchmarks/run_all.py [PART...]
 
 Parts are generate, choices, loras, cached, start, rouge, judge, compare, gate, plugin, publish,
-site, media, import, demo; all if none is named.
+site, media, video, import, demo; all if none is named.
 
 Ours is always the whole product: `harness run` as a process, with collection, scoring and Parquet.
 Peer and ours take turns; of each pair the better of REPEATS runs is kept, so that a busy moment
@@ -33,6 +33,7 @@ from bench_media import decoded  # noqa: E402
 from bench_plugin import started  # noqa: E402
 from bench_publish import published  # noqa: E402
 from bench_site import browsed  # noqa: E402
+from bench_video import watched  # noqa: E402
 from peer import PEER, Peer, install  # noqa: E402
 from process import Measured, measure  # noqa: E402
 from table import Row, table  # noqa: E402
@@ -276,6 +277,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "publish": lambda _: published(),
     "site": lambda _: browsed(),
     "media": lambda _: decoded(),
+    "video": lambda _: watched(),
     "import": lambda _: imported(),
     "demo": demo,
 }

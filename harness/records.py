@@ -74,7 +74,8 @@ class GenerateSettings:
 class FrameSettings:
     """Which frames of a video a model sees, and how large and how good they are.
 
-    ``fps`` frames a second, or ``frames`` spread evenly; with both, at most ``frames`` of them at
+    ``fps`` frames a second (`source` and `source/4` are the file's own, and every fourth of its
+    frames), or ``frames`` spread evenly; with both, at most ``frames`` of them at
     ``fps``; with neither, one a second. ``max_frames`` bounds either. ``resolution`` is the short
     side in pixels, or `WIDTHxHEIGHT`. ``start`` and ``end`` are seconds. ``seed`` draws the noise
     of ``degrade``, another for every sample, the same for every model and variant.
@@ -82,10 +83,10 @@ class FrameSettings:
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "allow_inf_nan": False}
 
-    fps: Annotated[float, Gt(0)] | None = None
+    fps: float | str | None = None
     frames: Annotated[int, Gt(0)] | None = None
     max_frames: Annotated[int, Gt(0)] | None = None
-    resolution: Annotated[int, Gt(0), Le(8192)] | str | None = None
+    resolution: int | str | None = None
     start: Annotated[float, Ge(0)] | None = None
     end: Annotated[float, Gt(0)] | None = None
     degrade: str = "none"

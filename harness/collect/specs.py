@@ -46,7 +46,8 @@ DEGRADATIONS = (
 DEGRADE = re.compile(rf"none|({'|'.join(DEGRADATIONS[1:])})(:-?[0-9]+(\.[0-9]+)?)?")
 """How a degradation is written; harness/media/degrade.py says what kinds and levels mean."""
 RESOLUTION = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
-_RESOLUTION = ("media", "resolution")
+SIDE = re.compile(r"[1-9][0-9]{0,3}")
+SOURCE_FPS = re.compile(r"source(/[1-9][0-9]{0,3})?")
 CARD_KEYS = ("quantize", "dtype", "batch_size", "batch_tokens", "max_length")
 """Settings of the model card that `variants` and `--set` may change."""
 
@@ -230,9 +231,16 @@ class TaskSpec(FileSpec):
     @model_validator(mode="after")
     def _media_can_be(self) -> TaskSpec:
         media = self.media
-        if isinstance(media.resolution, str) and not RESOLUTION.fullmatch(media.resolution):
-            what = "must be a short side in pixels or WIDTHxHEIGHT (320x240)"
-            raise Misplaced(f"'media.resolution' {what}, not '{media.resolution}'", *_RESOLUTION)
+        side = media.resolution
+        text = str(side)
+        if side is not None and not (SIDE.fullmatch(text) or RESOLUTION.fullmatch(text)):
+            what = f"must be a short side in pixels or WIDTHxHEIGHT (320x240), not '{side}'"
+            raise Misplaced(f"'media.resolution' {what}", "media", "resolution")
+        if isinstance(media.fps, str) and not SOURCE_FPS.fullmatch(media.fps):
+            what = "must be frames a second, or source/2 for every second frame of the file"
+            raise Misplaced(f"'media.fps' {what}, not '{media.fps}'", "media", "fps")
+        if isinstance(media.fps, float | int) and media.fps <= 0:
+            raise Misplaced(f"'media.fps' must be above 0, not {media.fps:g}", "media", "fps")
         if not DEGRADE.fullmatch(media.degrade):
             kind = media.degrade.partition(":")[0]
             hint = did_you_mean(kind, DEGRADATIONS) or f": {', '.join(DEGRADATIONS)}, as blur:0.5"

@@ -11,13 +11,14 @@ With the span from a = ``start`` (0) to b = min(``end``, duration), and its leng
 =========  =============================================================  =======================
 fps        t_k = a + k / fps             for k = 0 .. n - 1               n = max(1, ceil(L fps))
 frames     t_k = a + (k + 1/2) L / n     for k = 0 .. n - 1               n = frames
+every      the time of every ``every``-th frame in [a, b), from the first
 neither    the time of every frame in [a, b)
 =========  =============================================================  =======================
 
 ``frames`` takes the middles of n equal parts: a single frame is the clip's middle one and none is
 taken at the very end. If more than ``max_frames`` would come out, ``max_frames`` are spread over
 the same span: as ``frames = max_frames`` for fps and frames, and as frames number
-floor((k + 1/2) m / max_frames) of the m for neither.
+floor((k + 1/2) m / max_frames) of the m for every and neither.
 
 A frame is taken as often as it is wanted: 6 fps of a video with 2 frames a second shows each frame
 three times, which is what a viewer sees. How often that happened is in the clip's ``note``.
@@ -43,7 +44,8 @@ NAMES = ("fps", "frames", "max_frames", "resolution", "start", "end")
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """What is wanted of a clip; ``fps`` or ``frames`` or, with neither, every frame.
+    """What is wanted of a clip; ``fps`` or ``frames`` or, with neither, every frame, or every
+    ``every``-th of the file's.
 
     resolution: the short side in pixels, the long side to scale (smaller ones are enlarged), or
     (width, height) whatever the shape of the source; None is the source's own size.
@@ -58,6 +60,7 @@ class Sampling:
     resolution: int | tuple[int, int] | None = None
     start: float | None = None
     end: float | None = None
+    every: int | None = None
 
     def __post_init__(self) -> None:
         if self.fps is not None and self.frames is not None:
@@ -67,7 +70,9 @@ class Sampling:
             if value is not None:
                 least = 0.0 if name == "start" else math.ulp(0.0)
                 object.__setattr__(self, name, _number(name, value, least))
-        for name in ("frames", "max_frames"):
+        if self.every is not None and (self.fps is not None or self.frames is not None):
+            raise MediaError("every cannot be set beside fps or frames")
+        for name in ("frames", "max_frames", "every"):
             if (value := getattr(self, name)) is not None:
                 _whole(name, value)
         if self.resolution is not None:
@@ -142,7 +147,7 @@ def take(sampling: Sampling, timeline: Timeline, most: int) -> Taken:
     """
     first, last = _span(sampling, timeline.duration)
     if sampling.fps is None and sampling.frames is None:
-        return _every(sampling.max_frames, timeline, (first, last), most)
+        return _every(sampling, timeline, (first, last), most)
     wanted = times(sampling, timeline.duration, most)
     return Taken(wanted, tuple(timeline.at(time) for time in wanted))
 
@@ -172,7 +177,7 @@ def _span(sampling: Sampling, duration: float) -> tuple[float, float]:
     return first, duration if sampling.end is None else min(sampling.end, duration)
 
 
-def _every(cap: int | None, timeline: Timeline, span: tuple[float, float], most: int) -> Taken:
+def _every(sampling: Sampling, timeline: Timeline, span: tuple[float, float], most: int) -> Taken:
     low, high = (math.floor(edge / timeline.tick + 0.5 + ROUNDING) for edge in span)
     begin = bisect_left(timeline.ticks, low)
     # the last frame of a clip may have no length
@@ -180,10 +185,11 @@ def _every(cap: int | None, timeline: Timeline, span: tuple[float, float], most:
     if begin >= end:  # the span lies between two frames: the one on display
         begin = timeline.at(span[0])
         end = begin + 1
-    count = end - begin
-    kept = count if cap is None else min(cap, count)
+    step = sampling.every or 1
+    count = -(-(end - begin) // step)
+    kept = _cap(sampling, count)
     _check(kept, most)
-    indices = tuple(begin + (2 * k + 1) * count // (2 * kept) for k in range(kept))
+    indices = tuple(begin + step * ((2 * k + 1) * count // (2 * kept)) for k in range(kept))
     return Taken(tuple(timeline.ticks[i] * timeline.tick for i in indices), indices)
 
 

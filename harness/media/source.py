@@ -110,11 +110,16 @@ def sampling_of(frames: FrameSettings) -> Sampling:
     fps, most = frames.fps, frames.max_frames
     if fps is not None and frames.frames is not None:
         most = frames.frames if most is None else min(most, frames.frames)
-    count = frames.frames if fps is None else None
+    count, every = frames.frames if fps is None else None, None
+    if isinstance(fps, str):
+        every, fps = int(fps.partition("/")[2] or 1), None
+    elif fps is None and count is None:
+        fps = FPS
     resolution: object = frames.resolution
     return replace(
         Sampling.of({"resolution": resolution}),
-        fps=FPS if fps is None and count is None else fps,
+        fps=fps,
+        every=every,
         frames=count,
         max_frames=most,
         start=frames.start,

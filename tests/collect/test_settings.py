@@ -98,9 +98,11 @@ def test_settings_of_the_card_change_the_card(root: Path, model: ModelSpec) -> N
     ("setting", "message"),
     [
         ("fbs=1", "--set fbs: unknown setting 'fbs' (did you mean 'fps'?)"),
-        ("fps=0", "--set fps: 'media.fps' must be greater than 0, not 0"),
+        ("fps=0", "--set fps: 'media.fps' must be above 0, not 0"),
         ("frames=two", "--set frames: 'media.frames' must be a whole number, not 'two'"),
         ("degrade=blurr:1", "--set degrade: unknown degradation 'blurr:1' (did you mean 'blur'?)"),
+        ("fps=source/0", "--set fps: 'media.fps' must be frames a second, or source/2 for every"),
+        ("resolution=0", "--set resolution: 'media.resolution' must be a short side"),
         ("resolution=wide", "--set resolution: 'media.resolution' must be a short side"),
         ("prompt=stepwize", "--set prompt: the task has no prompt 'stepwize' (did you mean 'step"),
         ("quantize=int7", "--set: model 'tiny-llama': 'quantize' must be none, int8 or nf4"),

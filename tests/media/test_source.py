@@ -78,9 +78,26 @@ def test_what_settings_take(tmp_path: Path) -> None:
     assert sampling_of(FrameSettings()) == Sampling(fps=1)
     assert sampling_of(FrameSettings(frames=8, max_frames=4)) == Sampling(frames=8, max_frames=4)
     assert sampling_of(FrameSettings(fps=2, frames=8)) == Sampling(fps=2, max_frames=8)
+    assert sampling_of(FrameSettings(fps="source/4", frames=8)) == Sampling(every=4, max_frames=8)
+    assert sampling_of(FrameSettings(fps="source")) == Sampling(every=1)
     assert sampling_of(FrameSettings(fps=2, resolution="64x32", start=1, end=2)) == Sampling(
         fps=2, resolution=(64, 32), start=1, end=2
     )
+
+
+def test_a_part_of_the_sources_own_rate(tmp_path: Path) -> None:
+    clip = write(tmp_path / "a.mp4", Style(count=20))  # 10 frames a second
+
+    def numbers(fps: str, frames: int | None = None) -> list[int]:
+        ((_, seen),) = MediaSource().clips([ask("x", clip, FrameSettings(fps=fps, frames=frames))])
+        assert isinstance(seen, Seen)
+        assert list(seen.clips[0].indices) == [number_of(frame) for frame in seen.clips[0].frames]
+        return list(seen.clips[0].indices)
+
+    assert numbers("source") == list(range(20))
+    assert numbers("source/4") == [0, 4, 8, 12, 16]
+    assert numbers("source/4", 2) == [4, 12]
+    assert numbers("source/7") == [0, 7, 14]
 
 
 def test_a_level_that_makes_no_sense_fails_the_sample(tmp_path: Path) -> None:

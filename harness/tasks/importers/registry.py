@@ -30,6 +30,18 @@ IMPORTERS = {
 """Name -> its module, and its line in `harness import --help`, which imports none of them."""
 
 
+TASKS = {
+    "ucf-crime": ("crime_mcq",),
+    "animal-kingdom-mcq": ("animal_mcq",),
+    "animal-kingdom-actions": ("animal_actions",),
+    "qved": ("physio_feedback", "physio_errors"),
+    "msvd": ("msvd_qa",),
+    **{name: (f"image_vqa_{name}",) for name in ("gqa", "mmbench", "pope", "scienceqa")},
+    **{name: (f"image_vqa_{name}",) for name in ("vizwiz", "vqav2")},
+}
+"""Name of what an import writes -> the tasks of ours that read its rows as they are."""
+
+
 def get_importer(name: str) -> Importer:
     """The importer of that name; raises SelectionError with the names there are."""
     if name not in IMPORTERS:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from harness.errors import shown as shown_path
 from harness.tasks.importers.importing import Imported, Wanted
+from harness.tasks.importers.registry import TASKS
 from harness.tasks.importers.source import Record
 from harness.tasks.rows import shown
 
@@ -32,6 +36,28 @@ def told(wanted: Wanted, done: Imported) -> Iterator[str]:
     verb = "is up to date:" if done.written.current else "wrote"
     for file, count in done.written.lines.items():
         yield f"{verb} {shown_path(file.absolute())} ({_count(count, 'line')})"
+    yield from _runs(wanted, done)
+
+
+def _runs(wanted: Wanted, done: Imported) -> Iterator[str]:
+    """How the tasks that come with the harness are asked over these rows."""
+    yield "to run what comes with the harness on it (or change `data:` in a task file of your own):"
+    for part in dict.fromkeys(record.part for record in done.records):
+        name = f"{wanted.name}-{part}" if part else wanted.name
+        splits = [record.split for record in done.records if record.part == part]
+        split = "test" if "test" in splits else next((s for s in splits if s != "train"), splits[0])
+        rows = wanted.to / "data" / f"{name}.jsonl"
+        settings = [f"data.path={_value(rows)}", f"data.media_root={_value(done.media_root)}"]
+        settings += [f"data.split={split}"] if split != "test" else []
+        words = " ".join(f"--set {shlex.quote(setting)}" for setting in settings)
+        for task in TASKS[name]:
+            yield f"  harness run {task} -m MODEL --allow-outside {words}"
+
+
+def _value(path: Path) -> str:
+    """A path as the value of a setting, where a comma would part it."""
+    text = str(path.absolute())
+    return json.dumps(text, ensure_ascii=False) if "," in text else text
 
 
 def _table(records: Sequence[Record]) -> Iterator[str]:
