@@ -80,6 +80,7 @@ class VisionReader:
     max_length: int = 0
     dtype: torch.dtype | None = None
     remarks: tuple[str, ...] = ()
+    _for_videos: str | None = None
     _reader: Reader = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,8 +92,8 @@ class VisionReader:
         return (*self._reader.notes(), *self.remarks)
 
     def use_class_template(self) -> None:
-        """Take the chat template of the class in place of the base's."""
-        self.template = str(import_module(self.how.template).DEFAULT_CHAT_TEMPLATE)
+        """Take the chat template of the class for videos, as the class itself does."""
+        self._for_videos = str(import_module(self.how.template).DEFAULT_CHAT_TEMPLATE)
         self.remarks = (
             f"the base's chat template has no place for videos: {self.how.title}'s own",
         )
@@ -108,7 +109,8 @@ class VisionReader:
             before, behind = self.how.around
             text = "".join(before + self.tokens[kind] + behind for kind in kinds) + request.prompt
         else:
-            text = self._render(with_media(request.prompt, kinds, self.system))
+            template = (self._for_videos if "video" in kinds else None) or self.template
+            text = self._render(template, with_media(request.prompt, kinds, self.system))
         for kind, token in self.tokens.items():
             wanted, found = kinds.count(kind), text.count(token)
             if found > wanted:
@@ -280,8 +282,8 @@ class VisionReader:
         numbers = {self.tokenizer.backend.token_to_id(token) for token in self.tokens.values()}
         return sum(token in numbers for token in ids)
 
-    def _render(self, turns: list[dict[str, object]]) -> str:
-        if self.template is None:
+    def _render(self, template: str | None, turns: list[dict[str, object]]) -> str:
+        if template is None:
             raise Refused("the prompt is messages, and the model has no chat template")
         from jinja2 import TemplateError
         from transformers.utils.chat_template_utils import render_jinja_template
@@ -289,7 +291,7 @@ class VisionReader:
         try:
             texts, _ = render_jinja_template(
                 [turns],
-                chat_template=self.template,
+                chat_template=template,
                 add_generation_prompt=True,
                 **self.tokenizer.specials,
             )
@@ -301,7 +303,7 @@ class VisionReader:
         """Whether the chat template writes the placeholder of a video."""
         turns = with_media([Message("user", "x")], ("video",), None)
         try:
-            return self.tokens["video"] in self._render(turns)
+            return self.tokens["video"] in self._render(self.template, turns)
         except Refused:
             return False
 
@@ -357,7 +359,8 @@ def metadata(clip: Clip) -> Any:
     return VideoMetadata(
         total_num_frames=count / rate * fps,
         fps=fps,
-        frames_indices=[moment * fps for moment in clip.times],
+        # rounded: a frame's number where the rate is constant, to the last bit
+        frames_indices=[round(moment * fps, 6) for moment in clip.times],
         duration=clip.duration,
         width=clip.width,
         height=clip.height,
