@@ -17,7 +17,7 @@ from harness.adapters.tokenizer import (
     load_tokenizer,
     wrap_tokenizer,
 )
-from harness.adapters.transformers import NO_MEMORY
+from harness.adapters.transformers import NO_MEMORY, WORTH_COLLECTING
 from harness.adapters.verify import check_files, check_template
 from harness.adapters.vision_classes import vision_class
 from harness.collect.specs import ModelSpec, VisionModel
@@ -58,6 +58,7 @@ class VisionAdapter:
         self._media = media
         self._loaded: Loaded | None = None
         self._processors: dict[Path, ProcessorMixin] = {}
+        self._tokenizers: dict[Path, TextTokenizer] = {}
         self._sound: set[VisionModel] = set()
 
     def fingerprint(self, model: ModelSpec) -> str:
@@ -133,11 +134,15 @@ class VisionAdapter:
 
         loaded, self._loaded = self._loaded, None
         self._processors.clear()
+        self._tokenizers.clear()
         if loaded is None:
             return
-        del loaded
-        gc.unfreeze()
-        gc.collect()
+        weights = loaded.engine.model.parameters()
+        large = sum(p.numel() * p.element_size() for p in weights) > WORTH_COLLECTING
+        del loaded, weights
+        if large:  # it lies in cycles, and a full collection takes up to a second
+            gc.unfreeze()
+            gc.collect()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -165,10 +170,12 @@ class VisionAdapter:
         if base not in self._processors:
             self._processors[base] = load_processor(card, base)
         processor, how = self._processors[base], vision_class(card, base)
+        if base not in self._tokenizers:
+            self._tokenizers[base] = _text_tokenizer(card, processor, base)
         reader = VisionReader(
             how,
             processor,
-            _text_tokenizer(card, processor, base, lora),
+            self._tokenizers[base],
             choose_template(card, lora, _template_of(processor)),
             card.system,
             context_length(card, engine.model.config) if engine else 0,
@@ -221,13 +228,11 @@ def load_processor(card: VisionModel, base: Path) -> ProcessorMixin:
     return found
 
 
-def _text_tokenizer(
-    card: VisionModel, processor: ProcessorMixin, base: Path, lora: Path | None
-) -> TextTokenizer:
+def _text_tokenizer(card: VisionModel, processor: ProcessorMixin, base: Path) -> TextTokenizer:
     """A tokenizer of its own: the processor's is in use on another thread."""
     if (base / "tokenizer.json").is_file():
-        return load_tokenizer(card, base, lora)
-    return wrap_tokenizer(card, copy.deepcopy(processor.tokenizer), lora)
+        return load_tokenizer(card, base, None)
+    return wrap_tokenizer(card, copy.deepcopy(processor.tokenizer), None)
 
 
 def _template_of(processor: ProcessorMixin) -> str | None:

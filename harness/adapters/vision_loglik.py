@@ -73,7 +73,7 @@ class Tails:
             )
         width = max(map(len, rows))
         padded = [row + [(0, 0, 0, 0)] * (width - len(row)) for row in rows]
-        table = torch.tensor(padded, device=device).reshape(len(rows), width, 4)
+        table = torch.tensor(padded, dtype=torch.long, device=device).reshape(len(rows), width, 4)
         ids, offsets, numbers, targets = table.unbind(-1)
         first = [[tokens[0] for tokens in sight.ready.continuations] for sight in batch]
         return cls(ids, offsets, numbers, targets, first)

@@ -121,10 +121,9 @@ class VisionReader:
 
     def count(self, request: Request) -> int:
         """Tokens of the prompt's text and of the continuations; a placeholder counts as written."""
-        chat = not isinstance(request.prompt, str)
         if not request.continuations:
-            return len(self.tokenizer.encode([self.text(request)], chat)[0])
-        ids, tails = encode_pair(self.tokenizer, self.text(request), request.continuations, chat)
+            return len(self.tokenizer.encode([self.text(request)])[0])
+        ids, tails = encode_pair(self.tokenizer, self.text(request), request.continuations)
         return len(ids) + sum(map(len, tails))
 
     def read(self, request: Request, seen: Seen | MediaError) -> Sight | Completion:
@@ -166,16 +165,20 @@ class VisionReader:
         )
 
     def _encode(self, request: Request, text: str) -> tuple[list[int], list[list[int]]]:
-        """Ids of the prompt, placeholders as they stand, and of the continuations behind it."""
+        """Ids of the prompt, placeholders as they stand, and of the continuations behind it.
+
+        Unlike with language models, BOS stands also before a rendered chat template that does not
+        say it: the templates of LLaVA and its kin leave it to the processor.
+        """
         chat = not isinstance(request.prompt, str)
         self._reader.doubled += self.tokenizer.doubles(text, chat)
         if request.output_type == "generate":
-            return self.tokenizer.encode([text], chat)[0] or self.tokenizer.start(), []
+            return self.tokenizer.encode([text])[0] or self.tokenizer.start(), []
         if not request.continuations:
             raise Refused(f"a {request.output_type} request without continuations")
         if not all(one.strip() for one in request.continuations):
             raise Refused("an empty continuation has no log-likelihood")
-        ids, tails = encode_pair(self.tokenizer, text, request.continuations, chat)
+        ids, tails = encode_pair(self.tokenizer, text, request.continuations)
         ids = ids or self.tokenizer.start()
         if not ids:
             raise Refused("an empty prompt, and the tokenizer has neither BOS nor EOS")
@@ -200,10 +203,9 @@ class VisionReader:
         BOS is in front and the end is cut as in ``context``, which was split from its continuations
         before the placeholders were spread.
         """
-        chat = not isinstance(request.prompt, str)
         if request.continuations:
             text = text.rstrip()
-        whole = self.tokenizer.encode([text], chat)[0]
+        whole = self.tokenizer.encode([text])[0]
         front = len(whole) - len(self.tokenizer.encode_bare([text])[0])
         end = len(whole) - len(context)
         found = dict(self._process(text, clips, media_kinds(request)))

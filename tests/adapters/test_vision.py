@@ -131,8 +131,7 @@ class Oracle:
             given["videos_kwargs"]["do_sample_frames"] = False
             if hasattr(self.processor.video_processor, "cap_pixels_per_frame"):
                 given["videos_kwargs"]["cap_pixels_per_frame"] = True
-        bos = {"add_special_tokens": False}
-        return self.processor(text=[text], return_tensors="pt", text_kwargs=bos, **given)
+        return self.processor(text=[text], return_tensors="pt", **given)
 
     def generate(self, path: Path, kind: str) -> tuple[str, int]:
         """The greedy answer, and the number of prompt tokens."""

@@ -36,7 +36,8 @@ LLAVA = (
 SMOL = (  # as of the checkpoints that were made before transformers knew their videos
     "<|im_start|>{% for m in messages %}{{ m.role | capitalize }}: {% for c in m.content %}"
     "{% if c.type == 'image' %}<image>{% elif c.type == 'text' %}{{ c.text }}{% endif %}"
-    "{% endfor %}<end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
+    "{% endfor %}<end_of_utterance>\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 QWEN_TOKENS = {
     "image_token": "<|image_pad|>",
