@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -244,6 +245,7 @@ def test_several_media_and_plain_text(kind, served, media):
         assert mixed.error == "SmolVLM takes images or videos in one prompt, not both"
     assert [one.error for one in found] == [None] * len(found)
     assert found[0].stages.frames == 8
+    assert found[1].frame_times == (0.0, 0.0)
     assert found[0].frame_times == pytest.approx((0.2, 0.7, 1.2, 1.7) * 2)
     texts = adapter.prompts(card, requests)
     assert "Which event is it?" in texts[0]
@@ -273,11 +275,15 @@ def test_stages_and_times_are_told(served, media):
         assert one.stages.decode_ms > 0
 
 
-def test_one_frame_is_shown_twice_where_the_class_takes_pairs(served, media):
-    adapter, card = served("qwen3_vl")
-    (one,) = complete(adapter, card, [generating(media, frames=FrameSettings(frames=1))])
-    assert one.error is None
-    assert one.stages.frames == 1
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_numbers_of_frames_are_seen_also_by_classes_that_take_pairs(kind, served, media):
+    adapter, card = served(kind)
+    counts = (1, 3)
+    asked = [generating(media, id=str(n), frames=FrameSettings(frames=n)) for n in counts]
+    found = complete(adapter, card, asked)
+    assert [one.error for one in found] == [None, None]
+    assert [(one.stages.frames, len(one.frame_times)) for one in found] == [(1, 1), (3, 3)]
+    assert found[0].prompt_tokens < found[1].prompt_tokens
 
 
 def test_the_system_prompt_of_the_card_is_for_prompts_without_one(served, media):
@@ -399,9 +405,10 @@ def test_out_of_memory_halves_the_batch_then_fails_one_sample(served, media, mon
     assert sorted(sizes) == [8, 8, 12, 16]
 
 
+@pytest.mark.parametrize("settings", [{"quantize": "int8"}, {"dtype": "bfloat16"}])
 @pytest.mark.parametrize("kind", ["smolvlm", "video_llama_3"])
-def test_int8_weights_see(kind, folder, served, media, tmp_path):
-    _, card = served(kind, quantize="int8")
+def test_weights_of_fewer_bits_see_much_the_same(kind, settings, served, media):
+    _, card = served(kind, **settings)
     adapter = open_adapter([card])
     (one,) = complete(adapter, card, [choosing(media)])
     adapter.close()
@@ -410,6 +417,41 @@ def test_int8_weights_see(kind, folder, served, media, tmp_path):
     assert one.error is None
     assert one.logprobs != exact.logprobs
     assert one.logprobs == pytest.approx(exact.logprobs, rel=0.3)
+
+
+def test_nf4_on_a_cpu_tells_of_weights_that_are_too_narrow(served, media):
+    _, card = served("smolvlm", quantize="nf4")
+    with pytest.raises(ModelError, match="needs weights whose width is a multiple of 64"):
+        list(open_adapter([card]).complete(card, [generating(media)]))
+
+
+def test_leaving_early_leaves_no_thread_behind(served, media):
+    adapter, card = served("smolvlm", batch_size=1)
+    running = adapter.complete(card, [generating(media, id=str(n)) for n in range(20)])
+    assert next(running)[0].error is None
+    running.close()
+    assert "preprocess" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_nothing_is_printed(folder, media, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from harness.adapters.registry import open_adapter\n"
+        "from harness.collect.specs import VisionModel; from harness.records import *\n"
+        "for base in sys.argv[2:]:\n"
+        "    card = VisionModel(model='m', adapter='vision', base=base, device='cpu')\n"
+        "    card.located(Path('m.model.yaml'), '', Path('.'))\n"
+        "    asked = Request('r', 'generate', (Message('user', 'What?'),), media=(sys.argv[1],))\n"
+        "    adapter = open_adapter([card])\n"
+        "    assert not list(adapter.complete(card, [asked]))[0][0].error\n"
+    )
+    folders = [str(folder(kind)) for kind in KINDS]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(media / "clip.mp4"), *folders],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_an_unknown_class_is_told_in_one_line(folder, served, tmp_path):
