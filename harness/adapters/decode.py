@@ -118,11 +118,18 @@ def generate(
 
 
 def _decode_padded(engine: Engine, rows: list[Row], prefix: Cache | None) -> None:
-    import torch
-
     longest = max(row.ready.request.settings.max_new_tokens for row in rows)
     sequences = [row.ready.ids for row in rows]
-    context = read_context(engine, sequences, prefix, min(longest, FIRST_ROOM))
+    go_on(engine, rows, read_context(engine, sequences, prefix, min(longest, FIRST_ROOM)))
+
+
+def go_on(engine: Engine, rows: list[Row], context: Context) -> None:
+    """Let each row answer behind its prompt, until all have finished.
+
+    ``context.lengths`` are taken as the positions of the next tokens.
+    """
+    import torch
+
     live = rows
     logits, mask, positions = context.logits, context.mask, context.lengths[:, None]
     while True:

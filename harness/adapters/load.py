@@ -80,12 +80,16 @@ def choose_device(card: LocalModel) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def load_model(card: LocalModel, folder: Path) -> PreTrainedModel:
+def load_model(
+    card: LocalModel, folder: Path, auto: str = "AutoModelForCausalLM"
+) -> PreTrainedModel:
     """The base model in evaluation mode on its device; safetensors only, nothing missing.
+
+    ``auto`` names the class of transformers that chooses the model's.
 
     Raises ModelError, one line, if transformers cannot make a model of the folder.
     """
-    from transformers import AutoModelForCausalLM
+    import transformers
 
     device = choose_device(card)
     # without a device map the weights are first read to the CPU, which is where they stay
@@ -95,7 +99,7 @@ def load_model(card: LocalModel, folder: Path) -> PreTrainedModel:
         options["quantization_config"] = quantization(card)
     try:
         with quiet():
-            model, report = AutoModelForCausalLM.from_pretrained(
+            model, report = getattr(transformers, auto).from_pretrained(
                 folder,
                 dtype=card.dtype,
                 use_safetensors=True,

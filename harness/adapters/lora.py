@@ -18,7 +18,7 @@ from harness.adapters.locate import (
     weight_files,
 )
 from harness.adapters.verify import Shape, read_header
-from harness.collect.specs import LocalModel
+from harness.collect.specs import LocalModel, VisionModel
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LORA_KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 FAMILY = ("lora_", "token_adapter", "trainable_tokens")
 """What the parts of names of weights that stand beside the base begin with."""
+LIKENESS = 3
+"""Parts that the names of a module must share at their ends to be taken for the same."""
 PACKED = {"U8", "I8"}
 """Types of weights that are quantized in the file, whose shapes say nothing."""
 
@@ -111,7 +113,8 @@ def check_lora(card: LocalModel, base: Path, lora: Path) -> None:
         )
     own = _shapes(lora)
     whole = _whole_weights(own, tuple(config.get("modules_to_save") or ()))
-    trouble = whole or _misfit(own, _shapes(base), bool(config.get("fan_in_fan_out")))
+    renamed = isinstance(card, VisionModel)
+    trouble = whole or _misfit(own, _shapes(base), bool(config.get("fan_in_fan_out")), renamed)
     if trouble:
         raise card_error(card, f"lora '{card.lora}' does not fit base '{card.base}': {trouble}")
 
@@ -148,35 +151,46 @@ def _whole_weights(lora: dict[str, Shape], saved: tuple[str, ...]) -> str:
     return ""
 
 
-def _misfit(lora: dict[str, Shape], base: dict[str, Shape], transposed: bool) -> str:
+def _misfit(lora: dict[str, Shape], base: dict[str, Shape], transposed: bool, renamed: bool) -> str:
     """Why the matrices of a LoRA do not fit; empty if they do."""
     for key in sorted(lora):
         match = LORA_KEY.fullmatch(key)
         if match is None:
             continue
         module = match["module"]
-        found = _weight(base, module)
-        if found is None:
+        found = _weights(base, module, renamed)
+        if not found and not renamed:
             return f"the base has no module {module}"
-        kind, shape = found
-        if kind in PACKED or len(shape) != 2:
-            continue
-        wide, tall = shape if transposed else shape[::-1]
         own = lora[key][1]
-        size = own[1] if match["side"] == "A" else own[0]
-        if size != (wide if match["side"] == "A" else tall):
-            return f"{key} is {list(own)}, the base's weight {list(shape)}"
+        shapes = [shape for kind, shape in found if kind not in PACKED and len(shape) == 2]
+        if shapes and not any(_fits(own, one, match["side"], transposed) for one in shapes):
+            return f"{key} is {list(own)}, the base's weight {list(shapes[0])}"
         if match["side"] == "A" and key.replace("lora_A", "lora_B") not in lora:
             return f"{key} has no lora_B"
     return ""
 
 
-def _weight(base: dict[str, Shape], module: str) -> Shape | None:
-    """The base's weight of a module; checkpoints may lack the outermost name ("transformer.")."""
+def _fits(own: tuple[int, ...], weight: tuple[int, ...], side: str, transposed: bool) -> bool:
+    wide, tall = weight if transposed else weight[::-1]
+    return own[1] == wide if side == "A" else own[0] == tall
+
+
+def _weights(base: dict[str, Shape], module: str, renamed: bool) -> list[Shape]:
+    """The base's weight of a module; checkpoints may lack the outermost name ("transformer.").
+
+    Checkpoints of vision models have other names than the model in memory (``renamed``): all
+    weights count whose names end alike, in as many parts as any does; peft has the last word.
+    """
     for name in (module, module.partition(".")[2]):
         if f"{name}.weight" in base:
-            return base[f"{name}.weight"]
-    return None
+            return [base[f"{name}.weight"]]
+    parts = module.split(".")
+    for first in range(1, len(parts) - LIKENESS + 1) if renamed else ():
+        end = ".".join(parts[first:]) + ".weight"
+        found = [base[key] for key in base if key == end or key.endswith("." + end)]
+        if found:
+            return found
+    return []
 
 
 def _shapes(folder: Path) -> dict[str, Shape]:

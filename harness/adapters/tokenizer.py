@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.adapters.locate import card_error, first_words
-from harness.collect.specs import TransformersModel
+from harness.collect.specs import LocalModel
 from harness.records import Message
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _split_start(start: list[int], tails: list[list[int]]) -> tuple[list[int], l
     return start, [ids[len(start) :] if ids[: len(start)] == start else ids for ids in tails]
 
 
-def load_tokenizer(card: TransformersModel, base: Path, lora: Path | None) -> TextTokenizer:
+def load_tokenizer(card: LocalModel, base: Path, lora: Path | None) -> TextTokenizer:
     """The tokenizer from the files of the base alone; the chat template may come from the LoRA.
 
     Order of chat templates: the card's, the LoRA's, the base's.
@@ -167,7 +167,10 @@ def load_tokenizer(card: TransformersModel, base: Path, lora: Path | None) -> Te
     try:
         specials, template = _configuration(base)
         return TextTokenizer(
-            Tokenizer.from_file(str(file)), specials, _template(card, lora, template), card.bos
+            Tokenizer.from_file(str(file)),
+            specials,
+            choose_template(card, lora, template),
+            _bos(card),
         )
     except Exception as error:  # tokenizers raises Exception itself
         what = f"base '{card.base}' has no tokenizer that can be read: {first_words(error)}"
@@ -175,7 +178,7 @@ def load_tokenizer(card: TransformersModel, base: Path, lora: Path | None) -> Te
 
 
 def wrap_tokenizer(
-    card: TransformersModel, loaded: PreTrainedTokenizerBase, lora: Path | None
+    card: LocalModel, loaded: PreTrainedTokenizerBase, lora: Path | None
 ) -> TextTokenizer:
     """The tokenizer that transformers made of the base's files: what its models are used with."""
     backend = getattr(loaded, "backend_tokenizer", None)
@@ -184,10 +187,10 @@ def wrap_tokenizer(
     specials = {name: getattr(loaded, name) for name in NAMES if getattr(loaded, name)}
     template = loaded.chat_template
     template = template.get("default") if isinstance(template, dict) else template
-    return TextTokenizer(backend, specials, _template(card, lora, template), card.bos)
+    return TextTokenizer(backend, specials, choose_template(card, lora, template), _bos(card))
 
 
-def auto_tokenizer(card: TransformersModel, base: Path) -> PreTrainedTokenizerBase:
+def auto_tokenizer(card: LocalModel, base: Path) -> PreTrainedTokenizerBase:
     """transformers' own choice of tokenizer; raises ModelError if there is none."""
     from transformers import AutoTokenizer
 
@@ -201,11 +204,17 @@ def auto_tokenizer(card: TransformersModel, base: Path) -> PreTrainedTokenizerBa
     return loaded
 
 
-def _template(card: TransformersModel, lora: Path | None, base: str | None) -> str | None:
+def choose_template(card: LocalModel, lora: Path | None, base: str | None) -> str | None:
+    """The chat template: the card's, else the LoRA's, else the base's."""
     if card.chat_template is not None:
         return card.chat_template
     tuned = None if lora is None else _configuration(lora)[1]
     return base if tuned is None else tuned
+
+
+def _bos(card: LocalModel) -> str:
+    """Whether BOS is wanted; only cards of language models say."""
+    return str(getattr(card, "bos", "auto"))
 
 
 def _configuration(folder: Path) -> tuple[dict[str, str], str | None]:
