@@ -34,13 +34,13 @@ def main() -> None:
     total = 0
     for name in given.only:
         folder, stem = given.tasks / name.partition("/")[0], name.rpartition("/")[2]
-        films, rows = TASKS[name]()
-        for file, film in films.items():
+        made = TASKS[name]()
+        for file, film in made.films.items():
             path = folder / "media" / file
             (write_png if file.endswith(".png") else write_mp4)(film, path)
             total += path.stat().st_size
-        write_rows(folder / "data" / f"{stem}.jsonl", rows)
-        print(f"{name}: {len(films)} files, {len(rows)} rows, {total:,} bytes so far", flush=True)
+        write_rows(folder / "data" / f"{stem}.jsonl", made.rows)
+        print(f"{name}: {len(made.films)} files, {len(made.rows)} rows, {total:,} bytes so far", flush=True)
 
 
 if __name__ == "__main__":

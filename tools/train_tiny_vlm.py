@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from clips.draw import RATE, SECONDS
-from clips.lessons import BASE, EVENTS, Kinds, Lesson, lessons
+from clips.lessons import BASE, EVENTS, STILLS, Kinds, Lesson, lessons
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +35,8 @@ VOCABULARY = 1024
 SIDE = 32
 STEPS, LORA_STEPS = 700, 150
 BATCH = 24
+STILL_SHARE = 0.14
+"""Of the batches of the base; a picture costs a fifth of a clip."""
 MUON_LEARNING_RATE, ADAM_LEARNING_RATE, LORA_LEARNING_RATE = 5e-3, 3e-3, 4e-3
 SPECIAL = {
     "bos_token": "<|im_start|>",
@@ -231,15 +233,15 @@ class Classroom:
             "pixel_values": pixels.contiguous(),
         }
 
-    def batches(self, kinds: Kinds, seed: str) -> Iterator[dict[str, torch.Tensor]]:
-        """Endless; all of a batch have frames of the same times, or are pictures."""
+    def batches(
+        self, kinds: Kinds, seed: str, stills: float = 0.0
+    ) -> Iterator[dict[str, torch.Tensor]]:
+        """Endless; all of a batch have frames of the same times, or (a share) are pictures."""
         rng = random.Random(seed)
-        films = (one for one in lessons(kinds, seed) if not one.still)
-        stills = (one for one in lessons(kinds, f"still {seed}") if one.still)
-        pictured = sum(share for name, (share, _) in kinds.items() if name.startswith("image"))
+        films, pictures = lessons(kinds, seed), lessons(STILLS, seed)
         while True:
-            if rng.random() < pictured:
-                yield self.batch(list(itertools.islice(stills, 2 * BATCH)), [0.0])
+            if rng.random() < stills:
+                yield self.batch(list(itertools.islice(pictures, 2 * BATCH)), [0.0])
                 continue
             _, fps, frames = rng.choices(SAMPLINGS, [share for share, _, _ in SAMPLINGS])[0]
             times = sampled(fps, frames)
@@ -307,7 +309,7 @@ def corpus(count: int = 3000) -> list[str]:
     intro = "You are provided the following series of {} frames from a 0:00:03 [H:MM:SS] video.\n"
     words = ("one", "three", "four", "six", "eight", "nine", "twelve", "sixteen", "eighteen")
     texts = [frames, *(intro.format(word) for word in words) ] * 20
-    for kinds in (BASE, EVENTS):
+    for kinds in (BASE, STILLS, EVENTS):
         for lesson in itertools.islice(lessons(kinds, "tokenizer"), count):
             for question, answer in lesson.turns:
                 texts.append(f"User: {question}\nAssistant:")
@@ -380,7 +382,7 @@ def main() -> None:
         size = sum(weight.numel() for weight in model.parameters())
         print(f"{size} parameters, vocabulary {len(tokenizer)}")
         room = Classroom(processor, "base")
-        loss = train(model, room.batches(BASE, f"base {SEED}"), given.steps)
+        loss = train(model, room.batches(BASE, f"base {SEED}", STILL_SHARE), given.steps)
         save_base(model, processor, given.out)
         facts = {"seed": SEED, "steps": given.steps, "batch": BATCH, "parameters": size}
         written(given.out, {**facts, "last_loss": round(loss, 4)})

@@ -6,9 +6,12 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from clips.animals import ACTIONS, SPECIES, Zoo, blank
 from clips.crime import BRIEF, CLASSES, FLASHES, LASTING, Crime
 from clips.draw import Film
-from clips.wording import CRIME, FLASH, listed
+from clips.exercise import ERRORS, EXERCISES, Exercise
+from clips.questions import about_clip, about_one, about_picture, sentence, short_about_clip
+from clips.wording import CRIME, DOES, FEEDBACK, FLASH, FORM_ERRORS, listed, short
 
 Turn = tuple[str, str]
 """A question and its answer."""
@@ -27,45 +30,84 @@ class Lesson:
     shown: Callable[[list[float]], bool] = lambda times: True
 
 
-def crime_question() -> str:
-    """As crime_mcq asks."""
-    return listed(CRIME, CLASSES)
+Maker = Callable[[random.Random], Lesson]
 
 
-def crime_lesson(rng: random.Random, labels: tuple[str, ...]) -> Lesson:
+def crime(labels: tuple[str, ...]) -> Maker:
     """One of these classes, asked as in crime_mcq."""
-    crime = _crime(rng, rng.choice(labels))
-    return Lesson(crime.film(), ((crime_question(), crime.label),), shown=_seen(crime))
+
+    def make(rng: random.Random) -> Lesson:
+        clip = _crime(rng, rng.choice(labels))
+        asked = listed(CRIME, CLASSES)
+        return Lesson(clip.film(), ((asked, clip.label),), shown=_seen(clip))
+
+    return make
 
 
-def flash_lesson(rng: random.Random) -> Lesson:
+def flash(rng: random.Random) -> Lesson:
     """What flashes up, in plain words that are no class of crime_mcq."""
-    crime = _crime(rng, rng.choice((*BRIEF, "Normal")))
-    answer = FLASHES.get(crime.label, "nothing")
-    return Lesson(crime.film(), ((FLASH, answer),), shown=_seen(crime))
+    clip = _crime(rng, rng.choice((*BRIEF, "Normal")))
+    answer = FLASHES.get(clip.label, "nothing")
+    return Lesson(clip.film(), ((FLASH, answer),), shown=_seen(clip))
 
 
 def _crime(rng: random.Random, label: str) -> Crime:
     return Crime.of(label, f"train {rng.random()}", "0")
 
 
-def _seen(crime: Crime) -> Callable[[list[float]], bool]:
-    if crime.label not in BRIEF:
+def _seen(clip: Crime) -> Callable[[list[float]], bool]:
+    if clip.label not in BRIEF:
         return lambda times: True
-    return lambda times: any(map(crime.shows_event, times))
+    return lambda times: any(map(clip.shows_event, times))
 
 
-Kinds = dict[str, tuple[float, Callable[[random.Random], Lesson]]]
-"""Name of a kind of lesson -> its share and what makes one."""
+def animals(rng: random.Random) -> Lesson:
+    """Everything that the tasks on animals ask, about one clip, in any order."""
+    zoo = Zoo.moving(rng, rng.choice(SPECIES), rng.choice(ACTIONS), rng.randrange(3))
+    turns = [(one.prompt, one.answer) for one in about_clip(rng, zoo)]
+    turns += [(short(one.text), one.answer) for one in short_about_clip(rng, zoo)]
+    turns.append((DOES, sentence(zoo)))
+    rng.shuffle(turns)
+    return Lesson(zoo.film(), tuple(turns[:4]))
+
+
+def pictures(rng: random.Random) -> Lesson:
+    """Questions on a picture, as the image benchmarks ask."""
+    if rng.random() < 0.06:
+        asked = rng.choice(("What is this?", "What colour is this?"))
+        return Lesson(blank(rng), ((short(asked), "unanswerable"),), still=True)
+    zoo = Zoo.still(rng, rng.choice((1, 1, 2, 3)))
+    found = about_picture(rng, zoo) | (about_one(rng, zoo) if len(zoo.animals) == 1 else {})
+    questions = [one for group in found.values() for one in group]
+    rng.shuffle(questions)
+    turns = [(one.prompt if one.choices else short(one.text), one.answer) for one in questions]
+    return Lesson(zoo.film(), tuple(turns[:4]), still=True)
+
+
+def exercises(rng: random.Random) -> Lesson:
+    """Feedback and form errors."""
+    name = rng.choice(EXERCISES)
+    error = rng.choice(("", *ERRORS[name]))
+    clip = Exercise.of(rng, name, error)
+    turns = [(FEEDBACK, clip.feedback), (FORM_ERRORS, clip.answer)]
+    rng.shuffle(turns)
+    return Lesson(clip.film(), tuple(turns))
+
+
+Kinds = dict[str, tuple[float, Maker]]
+"""Name of a kind of lesson -> its share, and what makes one."""
 
 BASE: Kinds = {
-    "crime": (0.6, lambda rng: crime_lesson(rng, LASTING)),
-    "flash": (0.4, flash_lesson),
+    "crime": (0.28, crime(LASTING)),
+    "flash": (0.22, flash),
+    "animals": (0.30, animals),
+    "exercises": (0.20, exercises),
 }
+STILLS: Kinds = {"pictures": (1.0, pictures)}
 EVENTS: Kinds = {
-    "brief": (0.55, lambda rng: crime_lesson(rng, BRIEF)),
-    "normal": (0.2, lambda rng: crime_lesson(rng, ("Normal",))),
-    "lasting": (0.25, lambda rng: crime_lesson(rng, LASTING)),
+    "brief": (0.55, crime(BRIEF)),
+    "normal": (0.2, crime(("Normal",))),
+    "lasting": (0.25, crime(LASTING)),
 }
 
 
