@@ -9,6 +9,7 @@ are no part of it: they are drawn from other seeds.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import math
@@ -19,8 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from clips.crime import BRIEF
 from clips.draw import RATE, SECONDS
 from clips.lessons import BASE, EVENTS, STILLS, Kinds, Lesson, lessons
+from clips.wording import listed
 
 if TYPE_CHECKING:
     import torch
@@ -72,8 +75,8 @@ PIECES = (
 )
 """What the tokenizer never joins: words, digits, signs; a frame's time and a choice's letter whole."""
 SAMPLINGS: tuple[tuple[float, float | None, int | None], ...] = (
-    (0.40, 6, None), (0.15, 3, None), (0.15, 2, None), (0.10, 1, None), (0.1, None, 4),
-    (0.1, None, 8),
+    (0.30, 6, None), (0.15, 3, None), (0.15, 2, None), (0.15, 1, None), (0.1, None, 4),
+    (0.1, None, 8), (0.05, None, 16),
 )  # fmt: skip
 """Share of the batches, frames a second or uniform frames."""
 
@@ -213,7 +216,7 @@ class Classroom:
         return ids, labels
 
     def batch(self, pupils: list[Lesson], times: list[float]) -> dict[str, torch.Tensor]:
-        """Tensors for the model; padding on the right has label -100."""
+        """Tensors for the model; padding on the right has label -100, and nothing looks at it."""
         import torch
 
         rows = [self.encoded(lesson, times) for lesson in pupils]
@@ -227,9 +230,6 @@ class Classroom:
         return {
             "input_ids": torch.tensor([i + [pad] * (longest - len(i)) for i, _ in rows]),
             "labels": torch.tensor([v + [-100] * (longest - len(v)) for _, v in rows]),
-            "attention_mask": torch.tensor(
-                [[1] * len(i) + [0] * (longest - len(i)) for i, _ in rows]
-            ),
             "pixel_values": pixels.contiguous(),
         }
 
@@ -274,6 +274,17 @@ def make_optimizers(model: Any, lora: bool) -> list[torch.optim.Optimizer]:
     return found
 
 
+def loss_of(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Mean cross-entropy of the answers' tokens; no other token is given logits."""
+    import torch
+
+    labels = batch["labels"][:, 1:]
+    taught = labels != -100
+    pixels, ids = batch["pixel_values"], batch["input_ids"]
+    hidden = model.model(input_ids=ids, pixel_values=pixels, use_cache=False).last_hidden_state
+    return torch.nn.functional.cross_entropy(model.lm_head(hidden[:, :-1][taught]), labels[taught])
+
+
 def train(
     model: Any, batches: Iterator[dict[str, torch.Tensor]], steps: int, lora: bool = False
 ) -> float:
@@ -281,6 +292,7 @@ def train(
     import torch
 
     optimizers = make_optimizers(model, lora)
+    inner = model.get_base_model() if lora else model
     groups = [(group, group["lr"]) for each in optimizers for group in each.param_groups]
     losses: list[float] = []
     began = time.process_time()
@@ -289,7 +301,7 @@ def train(
         batch = next(batches)
         for group, rate in groups:
             group["lr"] = rate * schedule(step, steps)
-        loss = model(**batch).loss
+        loss = loss_of(inner, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for each in optimizers:
@@ -356,9 +368,19 @@ def save_lora(model: Any, out: Path) -> None:
     (out / "adapter_model.safetensors").chmod(0o644)
 
 
-def written(out: Path, record: dict[str, object]) -> None:
-    """training.json: what was done."""
-    text = json.dumps(record, indent=1) + "\n"
+def taught(kinds: Kinds, seed: str, count: int = 40) -> str:
+    """SHA-256 of the first lessons: what is said in them, and the first picture of each."""
+    digest = hashlib.sha256()
+    for lesson in itertools.islice(lessons(kinds, seed), count):
+        digest.update(json.dumps(lesson.turns).encode())
+        digest.update(lesson.film.picture(1.0, SIDE).tobytes())
+    return digest.hexdigest()
+
+
+def written(out: Path, weights: str, record: dict[str, object]) -> None:
+    """training.json: what was done, and what came of it."""
+    own = hashlib.sha256((out / weights).read_bytes()).hexdigest()
+    text = json.dumps({**record, "weights_sha256": own}, indent=1) + "\n"
     (out / "training.json").write_text(text, encoding="utf-8")
 
 
@@ -384,16 +406,22 @@ def main() -> None:
         room = Classroom(processor, "base")
         loss = train(model, room.batches(BASE, f"base {SEED}", STILL_SHARE), given.steps)
         save_base(model, processor, given.out)
-        facts = {"seed": SEED, "steps": given.steps, "batch": BATCH, "parameters": size}
-        written(given.out, {**facts, "last_loss": round(loss, 4)})
+        facts = {
+            "seed": SEED, "steps": given.steps, "batch": BATCH, "parameters": size,
+            "lessons_sha256": taught(BASE, f"base {SEED}"), "last_loss": round(loss, 4),
+        }  # fmt: skip
+        written(given.out, "model.safetensors", facts)
     processor = SmolVLMProcessor.from_pretrained(given.out)
     base = SmolVLMForConditionalGeneration.from_pretrained(given.out)
     lora = make_lora(base)
     room = Classroom(processor, "events")
     loss = train(lora, room.batches(EVENTS, f"events {SEED}"), given.lora_steps, lora=True)
     save_lora(lora, given.lora_out)
-    facts = {"seed": SEED + 1, "steps": given.lora_steps, "batch": BATCH}
-    written(given.lora_out, {**facts, "last_loss": round(loss, 4)})
+    facts = {
+        "seed": SEED + 1, "steps": given.lora_steps, "batch": BATCH,
+        "lessons_sha256": taught(EVENTS, f"events {SEED}"), "last_loss": round(loss, 4),
+    }  # fmt: skip
+    written(given.lora_out, "adapter_model.safetensors", facts)
     print(f"CPU seconds in all: {time.process_time():.0f}")
 
 
