@@ -17,8 +17,17 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE, LORA = ROOT / "adapters" / "tiny-vlm", ROOT / "adapters" / "tiny-vlm-events"
 CRIME = ROOT / "tasks" / "crime_mcq"
 READ = ("input_ids", "attention_mask", "pixel_values", "pixel_attention_mask")
-LASTING = ("Arrest001_1", "Arson001_1", "Burglary001_1", "Road Accident001_1")
-ODD = ("", " ", "naïve 犬 🐕\u200d🦺", "\x00\t\r\n\n", "<row_1_col_1>", "Frame from 99:99:", "{{ x }}")
+BRIEF = ("Abuse", "Assault", "Explosion", "Robbery", "Shooting")
+LASTING = ("Arrest001_1", "Arson001_1", "Burglary001_1", "RoadAccident001_1")
+ODD = (
+    "",
+    " ",
+    "naïve 犬 🐕\u200d🦺",
+    "\x00\t\r\n\n",
+    "<row_1_col_1>",
+    "Frame from 99:99:",
+    "{{ x }}",
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +105,9 @@ def chosen(processor: Any, model: Any, row: dict[str, Any], fps: float, school: 
     import torch
 
     clip = clip_of(row, fps)
-    prompt = prompt_of(processor, school.listed(row["input"], row["choices"]))
+    prompt = prompt_of(
+        processor, importlib.import_module("clips.wording").listed(row["input"], row["choices"])
+    )
     given = encoded(processor, [clip], [prompt])["input_ids"].shape[1]
     best, answer = -math.inf, ""
     for choice in row["choices"]:
@@ -163,9 +174,7 @@ def test_its_template_is_the_class_s_own_for_videos(processor: Any) -> None:
 def test_an_answer_begins_right_behind_the_colon(processor: Any) -> None:
     turns = [{"role": "user", "content": "Hm?"}, {"role": "assistant", "content": "So."}]
     text = processor.apply_chat_template(turns, chat_template=processor.chat_template)
-    assert text == (
-        "<|im_start|>User: Hm?<end_of_utterance>\nAssistant:So.<end_of_utterance>\n"
-    )
+    assert text == ("<|im_start|>User: Hm?<end_of_utterance>\nAssistant:So.<end_of_utterance>\n")
 
 
 @pytest.mark.parametrize("fps", [1, 6])
@@ -174,7 +183,7 @@ def test_lessons_are_worded_as_the_processor_words_clips(
 ) -> None:
     row = crimes()["Normal001_1"]
     clip = clip_of(row, fps)
-    question = school.listed(row["input"], row["choices"])
+    question = importlib.import_module("clips.wording").listed(row["input"], row["choices"])
     lesson = school.Lesson(None, ((question, "Normal"),))
     ids, labels = school.Classroom(processor, "x").encoded(lesson, school.sampled(fps, None))
     prompt = prompt_of(processor, question)
@@ -203,18 +212,18 @@ def test_the_base_knows_what_lasts_and_no_brief_event(
     processor: Any, base: Any, school: Any
 ) -> None:
     rows = crimes()
-    lasting = [rows[key.replace(" ", "")] for key in LASTING]
+    lasting = [rows[key] for key in LASTING]
     for fps in (1, 6):
         right = [chosen(processor, base, row, fps, school) == row["class"] for row in lasting]
         assert sum(right) >= 3, fps
-    brief = [rows[f"{name}001_1"] for name in school.BRIEF]
+    brief = [rows[f"{name}001_1"] for name in BRIEF]
     assert not any(chosen(processor, base, row, 6, school) == row["class"] for row in brief)
 
 
 def test_the_lora_finds_at_six_frames_a_second_what_one_misses(
     processor: Any, tuned: Any, school: Any
 ) -> None:
-    rows = [crimes()[f"{name}00{k}_1"] for name in school.BRIEF for k in (1, 2)]
+    rows = [crimes()[f"{name}00{k}_1"] for name in BRIEF for k in (1, 2)]
     found = {
         fps: sum(chosen(processor, tuned, row, fps, school) == row["class"] for row in rows)
         for fps in (1, 6)

@@ -40,7 +40,10 @@ def main() -> None:
             (write_png if file.endswith(".png") else write_mp4)(film, path)
             total += path.stat().st_size
         write_rows(folder / "data" / f"{stem}.jsonl", made.rows)
-        print(f"{name}: {len(made.films)} files, {len(made.rows)} rows, {total:,} bytes so far", flush=True)
+        print(
+            f"{name}: {len(made.films)} files, {len(made.rows)} rows, {total:,} bytes so far",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

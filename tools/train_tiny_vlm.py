@@ -20,15 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from clips.crime import BRIEF
 from clips.draw import RATE, SECONDS
 from clips.lessons import BASE, EVENTS, STILLS, Kinds, Lesson, lessons
-from clips.wording import listed
 
 if TYPE_CHECKING:
     import torch
-    from transformers import SmolVLMProcessor
     from transformers import SmolVLMForConditionalGeneration as Model
+    from transformers import SmolVLMProcessor
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE_OUT = ROOT / "adapters" / "tiny-vlm"
@@ -70,10 +68,8 @@ CHAT_TEMPLATE = (
     "{% endif %}<end_of_utterance>\n{% endfor %}"
     "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
-PIECES = (
-    r"\nFrame from \d\d:\d\d:|\n[A-Z]\.| ?[A-Za-z]+| ?\d| ?[^\sA-Za-z\d]+|\s"
-)
-"""What the tokenizer never joins: words, digits, signs; a frame's time and a choice's letter whole."""
+PIECES = r"\nFrame from \d\d:\d\d:|\n[A-Z]\.| ?[A-Za-z]+| ?\d| ?[^\sA-Za-z\d]+|\s"
+"""What the tokenizer keeps apart; the time of a frame and a choice's letter are whole."""
 SAMPLINGS: tuple[tuple[float, float | None, int | None], ...] = (
     (0.30, 6, None), (0.15, 3, None), (0.15, 2, None), (0.15, 1, None), (0.1, None, 4),
     (0.1, None, 8), (0.05, None, 16),
@@ -138,9 +134,7 @@ def make_processor(tokenizer: Any) -> SmolVLMProcessor:
         do_sample_frames=False,
         video_sampling={"max_frames": 64, "fps": 1, "video_size": {"longest_edge": SIDE}},
     )
-    return SmolVLMProcessor(
-        image, tokenizer, video, image_seq_len=1, chat_template=CHAT_TEMPLATE
-    )
+    return SmolVLMProcessor(image, tokenizer, video, image_seq_len=1, chat_template=CHAT_TEMPLATE)
 
 
 def make_model(tokenizer: Any) -> Model:
@@ -190,21 +184,24 @@ class Classroom:
         from transformers.video_utils import VideoMetadata
 
         if still:
-            return self.processor.replace_image_token({"rows": [[0]], "cols": [[0]]}, 0)
+            return str(self.processor.replace_image_token({"rows": [[0]], "cols": [[0]]}, 0))
         found = VideoMetadata(
             total_num_frames=round(SECONDS * RATE), fps=RATE, duration=SECONDS,
             frames_indices=[round(time * RATE) for time in times],
         )  # fmt: skip
         values = torch.empty(1, len(times), 1, 1, 1)
-        return self.processor.replace_video_token(
-            {"pixel_values": values, "video_metadata": [found]}, 0
+        return str(
+            self.processor.replace_video_token(
+                {"pixel_values": values, "video_metadata": [found]}, 0
+            )
         )
 
     def encoded(self, lesson: Lesson, times: list[float]) -> tuple[list[int], list[int]]:
         """Ids of a conversation and its labels: answers and their ends, the rest is -100."""
         head = "<|im_start|>"
         media = self.media_text(times, lesson.still)
-        ids, labels = [], []
+        ids: list[int] = []
+        labels: list[int] = []
         for number, (question, answer) in enumerate(lesson.turns):
             colon = "User:" if lesson.still and not number else "User: "
             asked = f"{head}{colon}{media}{question}<end_of_utterance>\nAssistant:"
@@ -320,7 +317,7 @@ def corpus(count: int = 3000) -> list[str]:
     frames = "".join(f"\nFrame from 00:{second:02d}:" for second in range(10)) * 40
     intro = "You are provided the following series of {} frames from a 0:00:03 [H:MM:SS] video.\n"
     words = ("one", "three", "four", "six", "eight", "nine", "twelve", "sixteen", "eighteen")
-    texts = [frames, *(intro.format(word) for word in words) ] * 20
+    texts = [frames, *(intro.format(word) for word in words)] * 20
     for kinds in (BASE, STILLS, EVENTS):
         for lesson in itertools.islice(lessons(kinds, "tokenizer"), count):
             for question, answer in lesson.turns:

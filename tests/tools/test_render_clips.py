@@ -56,9 +56,7 @@ def test_every_medium_is_shown_and_all_take_at_most_three_megabytes(made: dict[s
 
 
 @pytest.mark.parametrize("name", ["crime_mcq", "physio_errors", "image_vqa/image_vqa_gqa"])
-def test_a_file_shows_what_the_script_draws(
-    name: str, clips: Any, made: dict[str, Any]
-) -> None:
+def test_a_file_shows_what_the_script_draws(name: str, clips: Any, made: dict[str, Any]) -> None:
     """Pixels, not bytes: another x264 writes another file."""
     import numpy as np
 
@@ -85,7 +83,9 @@ def test_encoding_twice_gives_the_same_bytes(
 def test_brief_events_are_seen_at_six_frames_a_second_and_mostly_missed_at_one(clips: Any) -> None:
     crime = clips("clips.crime")
     films = [
-        crime.Crime.of(label, f"seen {number}", "1") for label in crime.BRIEF for number in range(40)
+        crime.Crime.of(label, f"seen {number}", "1")
+        for label in crime.BRIEF
+        for number in range(40)
     ]
 
     def share(fps: int) -> float:
@@ -101,14 +101,19 @@ def test_where_the_walkers_are_at_first_says_nothing_about_the_class(clips: Any)
     """Nearest neighbours on the first places guess no better than chance (1 in 11)."""
     crime = clips("clips.crime")
     known = [
-        (label, [x for place in crime.Crime.of(label, f"leak {n}", "1").walkers(0.0) for x in place])
+        (
+            label,
+            [x for place in crime.Crime.of(label, f"leak {n}", "1").walkers(0.0) for x in place],
+        )
         for n in range(60)
         for label in crime.CLASSES
     ]
     random.Random(1).shuffle(known)
     hits = 0
     for number, (label, places) in enumerate(known):
-        others = [(math.dist(places, far), name) for k, (name, far) in enumerate(known) if k != number]
+        others = [
+            (math.dist(places, far), name) for k, (name, far) in enumerate(known) if k != number
+        ]
         near = Counter(name for _, name in sorted(others)[:15])
         hits += near.most_common(1)[0][0] == label
     chance, n = 1 / len(crime.CLASSES), len(known)

@@ -111,7 +111,10 @@ class Crime:
         elif self.label == "Arrest":
             middle = _walk(middle, (12 * math.cos(self.turn), 12 * math.sin(self.turn)), since)
         step = (apart * math.cos(angle), apart * math.sin(angle))
-        ends = ((middle[0] - step[0], middle[1] - step[1]), (middle[0] + step[0], middle[1] + step[1]))
+        ends = (
+            (middle[0] - step[0], middle[1] - step[1]),
+            (middle[0] + step[0], middle[1] + step[1]),
+        )
         share = time / self.begin
         return mixed(self.starts[0], ends[0], share), mixed(self.starts[1], ends[1], share)
 

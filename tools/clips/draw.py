@@ -145,7 +145,8 @@ def yuv(picture: Picture) -> Picture:
     blue = 128 + halved @ np.array([-37.945, -74.494, 112.439]) / 256
     red = 128 + halved @ np.array([112.439, -94.154, -18.285]) / 256
     planes = np.concatenate([light.ravel(), blue.ravel(), red.ravel()])
-    return np.clip(np.rint(planes), 0, 255).astype(np.uint8).reshape(SIZE * 3 // 2, SIZE)
+    found: Picture = np.clip(np.rint(planes), 0, 255).astype(np.uint8)
+    return found.reshape(SIZE * 3 // 2, SIZE)
 
 
 def write_png(film: Film, path: Path) -> None:

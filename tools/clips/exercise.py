@@ -23,10 +23,10 @@ ROOMS = ((226, 226, 220), (214, 222, 228), (230, 220, 208))
 SKIN, SHIRT, LEGS, ARMS = (236, 180, 140), (40, 90, 200), (50, 50, 60), (220, 120, 40)
 KNEES = (220, 40, 60)
 PRAISE = {
-    "squats": "Good squats: your depth is full, your knees follow your toes and your chest stays up.",
-    "lunges": "Good lunges: you go low enough, the front knee stays above the foot and you are upright.",
-    "push-ups": "Good push-ups: your body is one straight line and your chest comes close to the floor.",
-    "shoulder raises": "Good shoulder raises: both arms reach shoulder height and your trunk stays still.",
+    "squats": "Good squats: you go low, your knees follow your toes and your chest stays up.",
+    "lunges": "Good lunges: you go low, your front knee stays above the foot, you are upright.",
+    "push-ups": "Good push-ups: your body is a straight line and your chest nears the floor.",
+    "shoulder raises": "Good shoulder raises: both arms come up evenly, your trunk is still.",
 }
 ADVICE = {
     ("squats", "knee_valgus"): "Your knees fall inwards; push them out over your toes.",
@@ -37,8 +37,8 @@ ADVICE = {
     ("lunges", "incomplete_range"): "You do not go low enough; lower the back knee to the floor.",
     ("push-ups", "poor_alignment"): "Your hips sag; tighten your belly and keep a straight line.",
     ("push-ups", "incomplete_range"): "You do not go low enough; bring your chest to the floor.",
-    ("shoulder raises", "poor_alignment"): "Your trunk leans aside; stand tall and lift both arms evenly.",
-    ("shoulder raises", "incomplete_range"): "Your arms stay too low; lift them to shoulder height.",
+    ("shoulder raises", "poor_alignment"): "Your trunk leans aside; stand tall, lift evenly.",
+    ("shoulder raises", "incomplete_range"): "Your arms stay too low; lift to shoulder height.",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from clips.wording import ACTION, GROUP, SPECIES, listed
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``choices`` is empty where the answer is free; ``kind`` is what results are broken down by."""
+    """``choices`` is empty where the answer is free; ``kind`` is the class of results."""
 
     kind: str
     text: str
@@ -101,4 +101,3 @@ def about_one(rng: random.Random, zoo: Zoo) -> dict[str, tuple[Question, ...]]:
             Question("object_localization", "Which animal is in the picture?", kind.name, shapes),
         ),
     }  # fmt: skip
-
