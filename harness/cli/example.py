@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.adapters.cache import CachedAdapter
 from harness.collect.plan import variant_text
-from harness.records import Request
+from harness.records import FrameSettings, Request
 from harness.results.render import quoted, visible
 from harness.runner.work import Work
 
@@ -25,7 +26,8 @@ class Example:
 def add_example(examples: dict[str, Example], adapter: CachedAdapter, work: Work) -> None:
     """Keep the first prompt of a task and of each variant of its prompt; a model that is really
     sent something says better what it reads than one whose answers were recorded."""
-    variant = [text for text in variant_text(work.cell.variant) if text.startswith("prompt.")]
+    shown = [text for text in variant_text(work.cell.variant) if text.startswith("prompt")]
+    variant = [text for text in shown if text[6:7] in (".", "=")]
     name = " ".join([work.cell.task.task, *([f"[{','.join(variant)}]"] if variant else [])])
     if name in examples and examples[name].sent:
         return
@@ -42,10 +44,26 @@ def _example(name: str, adapter: CachedAdapter, work: Work) -> Example:
         reader = f"as the task asks it ({model.model} is sent nothing)"
     head = f"{name}, sample '{visible(work.samples[0].id)}', {reader}:"
     lines = [head, "", *_shortened(_plain(request) if text is None else text)]
+    if request.media and request.frames:
+        files = ", ".join(visible(Path(path).name) for path in request.media)
+        lines.append(_cut(f"  and sees of {files}: {frames_words(request.frames)}"))
     if request.continuations:
         choices = ", ".join(f"'{visible(one)}'" for one in request.continuations)
         lines.append(_cut(f"  and weighs behind it: {choices}"))
     return Example("\n".join(lines), text is not None)
+
+
+def frames_words(frames: FrameSettings) -> str:
+    """What is taken of a file, in the names of the settings."""
+    plain = FrameSettings()
+    told = [
+        f"{name}={getattr(frames, name)}"
+        for name in ("fps", "frames", "max_frames", "resolution", "start", "end", "degrade")
+        if getattr(frames, name) != getattr(plain, name)
+    ]
+    if frames.fps is None and frames.frames is None:
+        told.insert(0, "fps=1")
+    return ", ".join(told)
 
 
 def _plain(request: Request) -> str:

@@ -27,7 +27,7 @@ from harness.cli.progress import make_progress
 from harness.cli.run import RunArguments
 from harness.collect.appoint import appoint
 from harness.collect.library import Project
-from harness.collect.plan import Cell, make_plan
+from harness.collect.plan import Cell, make_plan, variant_text
 from harness.collect.selection import select
 from harness.collect.tree import Collected, collect, default_models
 from harness.errors import (
@@ -201,9 +201,11 @@ def _say_what_would_run(works: list[Work], memory: Memory) -> ExitCode:
     for models in by_base(works):
         adapter = memory.open(models)
         for work in works:
-            if work.cell.model.model not in {model.model for model in models}:
+            if work.cell.model not in models:
                 continue
-            rows.append([work.cell.task.task, work.cell.model.model, len(work.requests)])
+            own = ",".join(variant_text(work.cell.variant))
+            name = f"{work.cell.task.task} [{own}]" if own else work.cell.task.task
+            rows.append([name, work.cell.model.model, len(work.requests)])
             try:
                 missing = adapter.missing(work.cell.model, work.requests)
                 tokens = sum(adapter.count_tokens(work.cell.model, missing))
