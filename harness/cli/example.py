@@ -57,13 +57,17 @@ def frames_words(frames: FrameSettings) -> str:
     """What is taken of a file, in the names of the settings."""
     plain = FrameSettings()
     told = [
-        f"{name}={getattr(frames, name)}"
+        f"{name}={_plainly(getattr(frames, name))}"
         for name in ("fps", "frames", "max_frames", "resolution", "start", "end", "degrade")
         if getattr(frames, name) != getattr(plain, name)
     ]
     if frames.fps is None and frames.frames is None:
         told.insert(0, "fps=1")
     return ", ".join(told)
+
+
+def _plainly(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _plain(request: Request) -> str:
