@@ -81,6 +81,7 @@ class Feed:
         self._turn, self._encoders = asyncio.Lock(), asyncio.Semaphore(ENCODERS)
         self._lock = threading.Lock()  # around the clips, which stop only between two of them
         self._clips: Clips | None = None
+        self._left = 0  # clips that are still to come
         self._closed = False
 
     async def next(
@@ -120,8 +121,11 @@ class Feed:
                 return how, MediaError("not asked: the adapter was closed")
             if self._clips is None:
                 later = [r for r in self._requests[at:] if sent_as(self._card, r) == "frames"]
-                self._clips = self._source().clips(later)
+                self._clips, self._left = self._source().clips(later), len(later)
             _, seen = next(self._clips)
+            self._left -= 1
+            if not self._left:  # to its end, so that the source counts what it did
+                next(self._clips, None)
             return how, seen
 
     def _drop(self) -> None:
