@@ -8,19 +8,22 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.adapters.api_client import PATHS, Secret, host_of, open_client, post, urls
+from harness.adapters.api_frames import Feed, Shown
 from harness.adapters.api_limits import Outage, Pace, Pool, Refusals, Replica
-from harness.adapters.api_media import UnusableImage, data_url
 from harness.adapters.api_retry import RENAMED, Failure, backoff, classify
 from harness.adapters.api_wire import LADDERS, Way, estimate, make_body, read_reply
 from harness.collect.specs import OpenAIModel
 from harness.errors import ModelError
-from harness.records import Completion, Request, Usage
+from harness.records import Completion, Request, Stages, Usage
+
+if TYPE_CHECKING:
+    from harness.media.source import MediaSource
 
 Answers = list[Completion] | BaseException
 Put = Callable[[Answers], None]
@@ -45,7 +48,7 @@ class Job:
 
     request: Request
     prompt_tokens: int  # an estimate
-    images: tuple[str, ...] = ()
+    shown: Shown = field(default_factory=Shown)
     attempts: int = 0
     uncertain: int = 0  # attempts that may have been charged, though no reply came
     refusals: int = 0  # attempts at which a server refused its form, not the request
@@ -59,8 +62,8 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """What servers refuse alike: requests for one form."""
-        return self.request.form.name if self.request.form else ""
+        """What servers refuse alike: requests for one form, and those that show media."""
+        return _kind(self.request)
 
 
 @dataclass
@@ -96,8 +99,11 @@ class Outbox:
 class Session:
     """Asks for any number of `complete` calls at once, which share its limits."""
 
-    def __init__(self, card: OpenAIModel, may_repeat: MayRepeat) -> None:
+    def __init__(
+        self, card: OpenAIModel, may_repeat: MayRepeat, source: Callable[[], MediaSource]
+    ) -> None:
         self._card, self._secret, self._may_repeat = card, Secret.of(card), may_repeat
+        self._source = source
         self._ladder = LADDERS[card.structured]
         self.repeated: Counter[str] = Counter()
         self.refused: dict[str, None] = {}  # what servers could not do, in the order of finding out
@@ -143,35 +149,42 @@ class Session:
         await self._client.close()
 
     async def _ask_all(self, requests: Sequence[Request], put: Put) -> None:
-        waiting, outbox = iter(requests), Outbox(put)
+        feed, outbox = Feed(self._card, requests, self._source), Outbox(put)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._pool.most, len(requests))):
-                    group.create_task(self._work(waiting, outbox))
+                    group.create_task(self._work(feed, outbox))
         except BaseExceptionGroup as failed:
             outbox.end(failed.exceptions[0])
         except asyncio.CancelledError:
             outbox.end(RuntimeError(CLOSED))
             raise
+        finally:
+            await feed.close()
         outbox.flush()
 
-    async def _work(self, waiting: Iterable[Request], outbox: Outbox) -> None:
-        for request in waiting:
-            outbox.add(await self._ask(request))
+    async def _work(self, feed: Feed, outbox: Outbox) -> None:
+        while (taken := await feed.next(self._why_not)) is not None:
+            request, shown = taken
+            if isinstance(shown, str):
+                outbox.add(Completion.of_error(request, shown))
+            else:
+                if shown.note:
+                    self.refused[shown.note] = None
+                outbox.add(await self._ask(request, shown))
+
+    def _why_not(self, request: Request) -> str | None:
+        """Why a request need not be sent, nor its media be decoded."""
+        why = self._outage.why_not_ask(time.monotonic()) or self._refusals.why_not_ask(
+            _kind(request)
+        )
+        return why and self._secret.clean(why)
 
     # ----------------------------------------------------------------------- one request
 
-    async def _ask(self, request: Request) -> Completion:
+    async def _ask(self, request: Request, shown: Shown) -> Completion:
         """One request to its answer or its counted failure, tried again where that can help."""
-        job = Job(request, estimate(request))
-        why = self._outage.why_not_ask(time.monotonic()) or self._refusals.why_not_ask(job.kind)
-        if why:
-            return Completion.of_error(request, self._secret.clean(why))
-        if request.media:
-            try:
-                job.images = await asyncio.to_thread(_data_urls, request.media)
-            except UnusableImage as error:
-                return Completion.of_error(request, str(error))
+        job = Job(request, estimate(request) + shown.tokens, shown)
         while True:
             done = await self._attempt(job)
             if done is not None:
@@ -200,12 +213,12 @@ class Session:
             self._pool.give_back(replica)
 
     async def _send(self, job: Job, replica: Replica, taken: float) -> Completion | None:
+        step = max(replica.ladder, job.steps.get(replica, 0))
+        job.way = Way(self._ladder[step], replica.logprobs, replica.dropped)
+        body = await self._body(job)
         sent_at = time.monotonic()
         job.attempts += 1
         job.deadline = job.deadline or sent_at + self._card.deadline_s
-        step = max(replica.ladder, job.steps.get(replica, 0))
-        job.way = Way(self._ladder[step], replica.logprobs, replica.dropped)
-        body = self._body(job)
         try:
             async with asyncio.timeout_at(min(sent_at + self._card.timeout_s, job.deadline)):
                 data = await post(self._client, replica.url + PATHS[self._card.api], body)
@@ -234,16 +247,23 @@ class Session:
         self._pace.settle(taken, done.prompt_tokens, done.completion_tokens or 0)
         return self._finished(job, done, time.monotonic() - sent_at)
 
-    def _body(self, job: Job) -> bytes:
-        if job.way not in job.bodies:
-            job.bodies[job.way] = make_body(self._card, job.request, job.images, job.way)
-        return job.bodies[job.way]
+    async def _body(self, job: Job) -> bytes:
+        way, wanted = job.way, (self._card, job.request, job.shown.parts, job.way)
+        if way not in job.bodies:  # megabytes of frames are not written on the loop's thread
+            write = asyncio.to_thread(make_body, *wanted) if job.shown.parts else None
+            job.bodies = {way: await write if write else make_body(*wanted)}
+        return job.bodies[way]
 
     def _finished(self, job: Job, done: Completion, seconds: float) -> Completion:
         usage = replace(done.usage or Usage(), attempts=job.attempts, uncertain=job.uncertain)
         if without := sorted(job.way.dropped - {RENAMED}):
             usage = replace(usage, served=f"{usage.served} (without {', '.join(without)})".strip())
-        return self._secret.without(replace(done, usage=usage, latency_ms=seconds * 1e3))
+        done = replace(done, usage=usage, latency_ms=seconds * 1e3)
+        if job.request.media and job.request.frames:
+            shown, took = job.shown, seconds * 1e3
+            stages = Stages(shown.decode_ms, shown.encode_ms, 0.0, took, shown.frames)
+            done = replace(done, stages=stages, frame_times=shown.times)
+        return self._secret.without(done)
 
     # ----------------------------------------------------------------------- failures
 
@@ -375,5 +395,5 @@ class Session:
         return f"{where}: {self._secret.clean(failure.what)}{hints.get(failure.kind, '')}"
 
 
-def _data_urls(paths: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(data_url, paths))
+def _kind(request: Request) -> str:
+    return f"{request.form.name if request.form else ''}{' media' if request.media else ''}"

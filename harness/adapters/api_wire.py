@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
+from harness.adapters.api_media import media_told
 from harness.adapters.api_retry import RENAMED, UnreadableReply, is_object
 from harness.collect.specs import OpenAIModel
 from harness.records import Completion, Message, ReplyForm, Request, TokenLogprobs, Usage
@@ -19,6 +20,8 @@ MAX_TOP_LOGPROBS = 20  # what the API takes
 CHARACTERS_A_TOKEN = 4
 IMAGE_TOKENS = 800  # what a picture of 1024 x 1024 costs at OpenAI
 
+Part = dict[str, Any]
+"""One part of a message's content: text, image_url or video_url."""
 Enforced = Literal["schema", "json", "off"]
 LADDERS: dict[str, tuple[Enforced, ...]] = {
     "auto": ("schema", "json", "off"),
@@ -39,10 +42,11 @@ class Way:
     dropped: frozenset[str] = frozenset()
 
 
-def make_body(card: OpenAIModel, request: Request, images: Sequence[str], way: Way) -> bytes:
+def make_body(card: OpenAIModel, request: Request, parts: Sequence[Part], way: Way) -> bytes:
     """The JSON that is posted: plain text is one user turn, or the text itself.
 
-    ``images`` are data URLs, shown behind the text of the last user turn.
+    ``parts`` show the request's media: in front of the text of the last user turn, or behind it
+    if the request names no frames (judges' images).
     """
     own, form = request.settings, request.form
     body: dict[str, Any] = {
@@ -65,7 +69,7 @@ def make_body(card: OpenAIModel, request: Request, images: Sequence[str], way: W
     if card.api == "completions":
         body["prompt"] = prompt_text(request)
     else:
-        body["messages"] = _messages(request, images)
+        body["messages"] = _messages(request, parts)
         body |= _form(form, way.form)
     return json.dumps(body).encode("ascii")
 
@@ -118,11 +122,13 @@ def why_not(card: OpenAIModel, request: Request) -> str | None:
         return f"output_type {request.output_type}: this API gives no prompt log-likelihoods"
     if card.api == "completions":
         if request.media:
-            return "the prompt has images: they need 'api: chat' in the model card"
+            what = "images" if request.frames is None else "images or videos"
+            return f"the prompt has {what}: they need 'api: chat' in the model card"
         if not isinstance(request.prompt, str):
             return "the prompt is messages: they need 'api: chat' in the model card"
     if request.media and all(turn.role != "user" for turn in _turns(request)):
-        return "the prompt has no user turn that could show its images"
+        what = "images" if request.frames is None else "images or videos"
+        return f"the prompt has no user turn that could show its {what}"
     return None
 
 
@@ -137,8 +143,10 @@ def text_tokens(text: str) -> int:
 
 
 def estimate(request: Request) -> int:
-    """About how many tokens the prompt has, images included."""
-    return text_tokens(prompt_text(request)) + IMAGE_TOKENS * len(request.media)
+    """About how many tokens the prompt has, judges' images included; frames are counted by
+    api_frames.py, which knows how many they are and how large."""
+    images = 0 if request.frames is not None else len(request.media)
+    return text_tokens(prompt_text(request)) + IMAGE_TOKENS * images
 
 
 def sent_text(card: OpenAIModel, request: Request) -> str | None:
@@ -148,9 +156,12 @@ def sent_text(card: OpenAIModel, request: Request) -> str | None:
     if card.api == "completions":
         return prompt_text(request)
     turns = _turns(request)
-    texts = [f"[{turn.role}]\n{turn.content}" for turn in turns]
-    if request.media:
+    texts = [turn.content for turn in turns]
+    if told := media_told(request, card.video):
+        texts[_last_user(turns)] = "\n".join([*told, texts[_last_user(turns)]])
+    elif request.media:
         texts[_last_user(turns)] += f"\n[images: {len(request.media)}]"
+    texts = [f"[{turn.role}]\n{text}" for turn, text in zip(turns, texts, strict=True)]
     return "\n\n".join(texts)
 
 
@@ -166,14 +177,14 @@ def _last_user(turns: Sequence[Message]) -> int:
     return max(n for n, turn in enumerate(turns) if turn.role == "user")
 
 
-def _messages(request: Request, images: Sequence[str]) -> list[dict[str, Any]]:
+def _messages(request: Request, shown_parts: Sequence[Part]) -> list[dict[str, Any]]:
     turns = _turns(request)
     messages: list[dict[str, Any]] = [{"role": t.role, "content": t.content} for t in turns]
-    if images:
+    if shown_parts:
         last = messages[_last_user(turns)]
-        parts: list[dict[str, Any]] = [{"type": "text", "text": last["content"]}]
-        parts += [{"type": "image_url", "image_url": {"url": url}} for url in images]
-        last["content"] = parts
+        text: Part = {"type": "text", "text": last["content"]}
+        behind = request.frames is None
+        last["content"] = [text, *shown_parts] if behind else [*shown_parts, text]
     return messages
 
 

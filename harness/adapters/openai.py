@@ -15,21 +15,27 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from harness.adapters.api_client import place_of, urls
+from harness.adapters.api_frames import media_tokens, url_cannot
 from harness.adapters.api_session import Answers, MayRepeat, Put, Session
 from harness.adapters.api_wire import estimate, sent_text, text_tokens, why_not
 from harness.collect.specs import ModelSpec, OpenAIModel
 from harness.records import Completion, Request
 
+if TYPE_CHECKING:
+    from harness.media.source import MediaSource
+
 
 class OpenAIAdapter:
     """Generation by an API; it gives no log-likelihood of a prompt, so nothing else is served."""
 
-    def __init__(self, allow_code: bool = False) -> None:
+    def __init__(self, allow_code: bool = False, media: MediaSource | None = None) -> None:
         self.may_repeat: MayRepeat = lambda request: True
         """Asked before a request is sent again whose last attempt may have been charged."""
         self._session: Session | None = None
+        self._media = media
         self._opening, self._closed = threading.Lock(), False
 
     @property
@@ -50,16 +56,25 @@ class OpenAIAdapter:
         parts = ["openai", card.base, place_of(urls(card)[0]), card.api]
         if card.structured != "auto":
             parts.append(card.structured)
+        if card.video != "frames":
+            parts.append(f"video={card.video}")
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def count_tokens(self, model: ModelSpec, requests: Sequence[Request]) -> list[int]:
-        """An estimate: a token for every 4 characters; the server's tokenizer is not known."""
-        return [estimate(r) + sum(map(text_tokens, r.continuations)) for r in requests]
+        """An estimate: a token for every 4 characters; the server's tokenizer is not known.
+
+        Frames count by their size (see `image_tokens`), as many as the settings and the file's
+        header say; nothing is decoded.
+        """
+        card = _card(model)
+        texts = [estimate(r) + sum(map(text_tokens, r.continuations)) for r in requests]
+        return [n + media_tokens(card, r) for n, r in zip(texts, requests, strict=True)]
 
     def prompts(self, model: ModelSpec, requests: Sequence[Request]) -> list[str | None]:
-        """The text that is sent; of a chat, each turn below its role in brackets."""
+        """The text that is sent; of a chat, each turn below its role in brackets. Media are named
+        in front of the text: ``[video: walk.mp4, fps=1]``."""
         card = _card(model)
-        return [sent_text(card, request) for request in requests]
+        return [None if url_cannot(card, r) else sent_text(card, r) for r in requests]
 
     def complete(
         self, model: ModelSpec, requests: Sequence[Request]
@@ -73,9 +88,12 @@ class OpenAIAdapter:
         that was read whole is never asked for again, and when the first requests of a form are all
         refused alike, the others are not asked. Raises ModelError if no request can succeed:
         no key or a wrong one, no such model, no such server.
+
+        Media of requests with ``frames`` are decoded ahead, on threads, a few at a time; what
+        cannot be decoded is an error completion. ``stages.generate_ms`` is ``latency_ms``.
         """
         card = _card(model)
-        refused = {r.id: why for r in requests if (why := why_not(card, r))}
+        refused = {r.id: why for r in requests if (why := why_not(card, r) or url_cannot(card, r))}
         if refused:
             yield [Completion.of_error(r, refused[r.id]) for r in requests if r.id in refused]
         wanted = [r for r in requests if r.id not in refused]
@@ -107,8 +125,18 @@ class OpenAIAdapter:
         with self._opening:  # a session that is being closed takes nothing more
             if self._closed:
                 raise RuntimeError("the adapter was closed")
-            self._session = self._session or Session(card, lambda r: self.may_repeat(r))
+            self._session = self._session or Session(
+                card, lambda r: self.may_repeat(r), self._source
+            )
             return self._session.submit(wanted, put)
+
+    def _source(self) -> MediaSource:
+        """The frames' source: the run's, or one of its own that keeps nothing."""
+        from harness.media.source import MediaSource
+
+        if self._media is None:
+            self._media = MediaSource()
+        return self._media
 
 
 def _card(model: ModelSpec) -> OpenAIModel:
