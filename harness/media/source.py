@@ -80,14 +80,16 @@ class MediaSource:
             decoder.expected = self._expected
             decoder.after = lambda job, clip: _degraded(clip, *owners[job])
             made, first = iter(decoder), 0
-            for request in requests:
-                began, last = time.perf_counter(), first + len(request.media)
-                parts = [next(made) for _ in request.media]
-                self.waited_ms += (time.perf_counter() - began) * 1e3
-                yield request, _seen(parts, sum(decoder.took_ms[first:last]))
-                first = last
-            self.passes += decoder.passes
-            self.hits += decoder.hits
+            try:
+                for request in requests:
+                    began, last = time.perf_counter(), first + len(request.media)
+                    parts = [next(made) for _ in request.media]
+                    self.waited_ms += (time.perf_counter() - began) * 1e3
+                    yield request, _seen(parts, sum(decoder.took_ms[first:last]))
+                    first = last
+            finally:
+                self.passes += decoder.passes
+                self.hits += decoder.hits
 
 
 def _degraded(clip: Clip, request: Request, number: int) -> Clip | MediaError:
