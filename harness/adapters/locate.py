@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.collect.specs import LocalModel
+from harness.collect.specs import LocalModel, ModelBase
 from harness.collect.yamlio import parse
 from harness.errors import ModelError
 
@@ -30,7 +30,7 @@ class Place:
     """Hub id, or the folder as the card writes it."""
 
 
-def card_error(card: LocalModel, what: str) -> ModelError:
+def card_error(card: ModelBase, what: str) -> ModelError:
     """One line that begins with the card's file, and the line of the key it begins with."""
     line = " ".join(what.split())
     document, _ = parse(card.path, card.text)
