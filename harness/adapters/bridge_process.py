@@ -24,6 +24,7 @@ MAX_LINE = 16 << 20  # bytes of one line of a worker
 MAX_WAITING = 1000  # lines that nobody has read yet
 LAST_LINES, LINE_SHOWN = 3, 300  # of standard error, in a message
 GRACE_SECONDS = 2.0  # between the end of its input and the end of the worker
+END_SECONDS = 0.5  # between the end of its output and its own end
 POLL_SECONDS = 0.05
 
 
@@ -90,9 +91,9 @@ class WorkerProcess:
 
     def reason(self) -> str:
         """How the worker ended, and the last that it said on standard error."""
-        end = _now() + GRACE_SECONDS
+        end = _now() + END_SECONDS
         while not self._ended() and _now() < end:
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS / 5)
         self._threads[2].join(0.2)
         code = self._code()
         if code is None:
@@ -135,7 +136,10 @@ class WorkerProcess:
         """As of subprocess, negative for a signal; the process is not waited for."""
         if self._process.returncode is not None:
             return self._process.returncode
-        found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        try:
+            found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:  # another thread, in `stop`, is just now waiting for it
+            return -signal.SIGKILL
         if found is None:
             return None
         return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status

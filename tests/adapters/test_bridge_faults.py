@@ -48,7 +48,7 @@ MODES = {
     "is killed": "was killed by SIGKILL",
     "hangs": "no answer in 1.5 s",
     "takes another id": "an answer for the unknown id 'somebody-else'",
-    "sends broken json": "no message: '{\"type\": \"reply\"",
+    "sends broken json": 'no message: \'{"type": "reply"',
     "sends only rubbish": "wrote 21 lines that are no messages, first: no message: 'rubbish 0'",
     "sends a huge line": "a line of more than 16 MiB",
     "sends no text": "a reply without 'text'",
@@ -84,7 +84,9 @@ def test_a_worker_that_does_not_come_back_is_restarted(
     adapter: BridgeAdapter, bad: Callable[..., BridgeModel]
 ) -> None:
     answers(adapter, bad("hangs"), "bad", "two")
-    assert any("restarted 1 times" in note and "did not come back" in note for note in adapter.notes)
+    assert any(
+        "restarted 1 times" in note and "did not come back" in note for note in adapter.notes
+    )
 
 
 def test_a_second_answer_is_counted_and_is_nobodys(
@@ -152,7 +154,9 @@ def test_another_version_of_the_protocol_is_one_clear_line(
     adapter: BridgeAdapter, bad: Callable[..., BridgeModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BAD_PROTOCOL", "99")
-    with pytest.raises(ModelError, match=r"speaks protocol 99, this harness 1: take the worker\.py"):
+    with pytest.raises(
+        ModelError, match=r"speaks protocol 99, this harness 1: take the worker\.py"
+    ):
         answers(adapter, bad("dies"), "one")
 
 
