@@ -109,15 +109,17 @@ class WorkerProcess:
         lines = [line[:LINE_SHOWN] for line in tuple(self._said)]
         return f"; stderr: {' | '.join(lines)}" if lines else ""
 
-    def stop(self, grace: float = GRACE_SECONDS) -> None:
-        """End it and all that it started; returns when it is gone. May be called twice."""
+    def stop(self, grace: float = GRACE_SECONDS) -> bool:
+        """End it and all that it started; returns when it is gone, and whether it ended by itself
+        when its input did. May be called twice."""
         if self._stopped.is_set():
-            return
+            return True
         self._stopped.set()
         self._out.put(None)
         end = _now() + grace
         while not self._ended() and _now() < end:
             time.sleep(POLL_SECONDS / 5)
+        by_itself = self._ended()
         with suppress(ProcessLookupError, PermissionError):
             # its leader is not waited for yet, so the group's number is still its own
             os.killpg(self.pid, signal.SIGKILL)
@@ -128,6 +130,7 @@ class WorkerProcess:
             if pipe is not None:
                 pipe.close()
         _running.discard(self)
+        return by_itself
 
     def _ended(self) -> bool:
         return self._code() is not None

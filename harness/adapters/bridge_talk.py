@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.adapters.bridge_files import Files, environment
-from harness.adapters.bridge_process import Gone, Late, WorkerProcess
+from harness.adapters.bridge_process import GRACE_SECONDS, Gone, Late, WorkerProcess
 from harness.adapters.bridge_protocol import (
     Hello,
     Message,
@@ -85,6 +85,11 @@ class Talk:
         """What is loaded; a card that says something else needs another worker."""
         return start_message(self.card, self.files.base, self.files.lora)
 
+    @property
+    def running(self) -> bool:
+        """Whether a worker is there that has not been given up."""
+        return self._process is not None
+
     def open(self) -> Hello:
         """Start the worker if none ever ran; raises ModelError with its last words."""
         if self.hello is None:
@@ -99,7 +104,7 @@ class Talk:
 
     def ask(self, items: Sequence[Item]) -> list[Reply]:
         """A reply to each, in their order; what failed is a reply with an error."""
-        why = self._ready()
+        why = self.ready()
         if why:
             return [Reply(None, why) for _ in items]
         asked = {self.name(): item for item in items}
@@ -110,11 +115,10 @@ class Talk:
         found = self.exchange(line_of({"type": "ask", "requests": requests}), asked)
         return [found[name] for name in asked]
 
-    def close(self, grace: float | None = None) -> None:
-        """End the worker; it is started again if it is asked again."""
+    def close(self, grace: float = GRACE_SECONDS) -> bool:
+        """End the worker; it is started again if it is asked again. Whether it ended by itself."""
         process, self._process = self._process, None
-        if process is not None:
-            process.stop() if grace is None else process.stop(grace)
+        return process is None or process.stop(grace)
 
     # ----------------------------------------------------------------- one exchange
 
@@ -197,7 +201,7 @@ class Talk:
 
     # ----------------------------------------------------------------- starting and restarting
 
-    def _ready(self) -> str:
+    def ready(self) -> str:
         """Make sure that a worker waits for a request; else why there is none."""
         if self._process is not None and self._expired:
             self._catch_up(self._process)

@@ -30,6 +30,7 @@ COMMANDS = {
     "publish": ("harness.cli.publish:publish", "Write a static site out of runs."),
     "finetune": ("harness.cli.finetune:finetune", "Train a LoRA by a recipe."),
     "cache": ("harness.cli.cache:cache", "What is remembered: statistics, pruning."),
+    "doctor": ("harness.cli.doctor:doctor", "Look whether models can be asked, and how they are."),
     "import": ("harness.cli.import_:import_", "Write a task's data out of a data set's folder."),
     "new": ("harness.cli.new:new", "Write a starter: a task, model card, judge or recipe."),
     "schema": ("harness.cli.schema:schema", "Print the JSON Schema of a kind of file."),

@@ -17,6 +17,7 @@ class Bad(worker.System):
     def load(self, settings):
         MODE.update(settings.options)
         mode = MODE["mode"]
+        time.sleep(MODE.get("load", 0))
         if mode == "dies at start":
             print("Loading checkpoint shards", file=sys.stderr)
             print("RuntimeError: no CUDA device", file=sys.stderr)
@@ -32,6 +33,8 @@ class Bad(worker.System):
             open(MODE["mark"], "w").close()
 
     def generate(self, ask):
+        if ask.question == "pid":
+            return worker.Answer(str(os.getpid()))
         if ask.question != "bad":
             return worker.Answer(f"good {ask.question}")
         return getattr(self, MODE["mode"].replace(" ", "_"))(ask)

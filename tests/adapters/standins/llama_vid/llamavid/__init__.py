@@ -1,0 +1,1 @@
+"""Stand-in of LLaMA-VID's package."""

@@ -1,0 +1,1 @@
+"""Stand-in of the LLaVA that LLaMA-VID builds on."""

@@ -1,0 +1,6 @@
+disabled = False
+
+
+def disable_torch_init():
+    global disabled
+    disabled = True

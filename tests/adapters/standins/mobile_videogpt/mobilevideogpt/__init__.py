@@ -1,0 +1,1 @@
+"""Stand-in of Mobile-VideoGPT's package."""
