@@ -61,8 +61,8 @@ def find_files(card: BridgeModel, allow_code: bool) -> Files:
 
 
 def environment() -> dict[str, str]:
-    """Ours, and worker.py within reach of a script that lies elsewhere."""
-    known = dict(os.environ)
+    """Ours without the keys of APIs, and worker.py within reach of a script that lies elsewhere."""
+    known = {name: text for name, text in os.environ.items() if not name.endswith("_API_KEY")}
     path = [known["PYTHONPATH"]] if known.get("PYTHONPATH") else []
     known["PYTHONPATH"] = os.pathsep.join([*path, str(library_root() / BRIDGES)])
     known["PYTHONIOENCODING"] = "utf-8"

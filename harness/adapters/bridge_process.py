@@ -20,6 +20,8 @@ from contextlib import suppress
 from queue import Empty, Full, Queue, SimpleQueue
 from typing import IO
 
+from harness.errors import printable
+
 MAX_LINE = 16 << 20  # bytes of one line of a worker
 MAX_WAITING = 1000  # lines that nobody has read yet
 LAST_LINES, LINE_SHOWN = 3, 300  # of standard error, in a message
@@ -106,7 +108,7 @@ class WorkerProcess:
 
     def last_words(self) -> str:
         """`; stderr: ...`, or nothing."""
-        lines = [line[:LINE_SHOWN] for line in tuple(self._said)]
+        lines = tuple(self._said)
         return f"; stderr: {' | '.join(lines)}" if lines else ""
 
     def stop(self, grace: float = GRACE_SECONDS) -> bool:
@@ -189,7 +191,7 @@ class WorkerProcess:
     def _keep(self, line: bytes) -> None:
         text = " ".join(line[-4096:].decode("utf-8", "replace").split())
         if text:
-            self._said.append(text)
+            self._said.append(printable(text[:LINE_SHOWN]))
 
 
 def _chunk(pipe: IO[bytes]) -> bytes:

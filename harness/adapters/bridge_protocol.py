@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness.collect.specs import BridgeModel
+from harness.errors import printable
 from harness.media.clip import Clip
 from harness.records import Request
 
@@ -178,7 +179,7 @@ def read_hello(message: Message) -> Hello:
 def error_of(message: Message) -> str:
     """What a worker says went wrong, on one line."""
     text = " ".join(str(message.get("error", "no reason given")).split())
-    return text[:MAX_ERROR]
+    return printable(text[:MAX_ERROR])
 
 
 def read_reply(message: Message, request: Request | None) -> Reply:
@@ -204,7 +205,7 @@ def read_reply(message: Message, request: Request | None) -> Reply:
         raise NotProtocol("a reply without 'text'")
     return Reply(
         name,
-        text=message["text"],
+        text=message["text"].encode("utf-8", "replace").decode("utf-8"),  # no half characters
         finish="length" if message.get("finish") == "length" else "stop",
         prompt_tokens=prompt_tokens or 0,
         completion_tokens=_count(message.get("completion_tokens"), "completion_tokens"),
@@ -227,12 +228,16 @@ def _weighed(message: Message, wanted: int) -> tuple[tuple[float, ...], tuple[in
 def _stages(found: object) -> Mapping[str, float]:
     if not isinstance(found, dict):
         return {}
-    return {name: float(found[name]) for name in STAGES if _finite(found.get(name))}
+    return {name: max(0.0, float(found[name])) for name in STAGES if _finite(found.get(name))}
 
 
 def _finite(value: object) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value)  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # JSON's integers have no end
+        return False
 
 
 def _count(value: object, name: str) -> int | None:

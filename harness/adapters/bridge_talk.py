@@ -49,9 +49,11 @@ class Told:
     faults: Counter[str] = field(default_factory=Counter)
     restarts: int = 0
     last: str = ""
-    rubbish: list[str] = field(default_factory=list)
-    stray: list[str] = field(default_factory=list)
+    rubbish: int = 0
+    strays: int = 0
     late: int = 0
+    first_rubbish: str = ""
+    first_stray: str = ""
 
     def notes(self) -> tuple[str, ...]:
         """A line each."""
@@ -59,9 +61,9 @@ class Told:
         if self.restarts:
             lines.append(f"the worker was restarted {self.restarts} times; last: {self.last}")
         if self.rubbish:
-            lines.append(f"{len(self.rubbish)} lines were no messages; first: {self.rubbish[0]}")
-        if self.stray:
-            lines.append(f"{len(self.stray)} answers for unknown ids; first: {self.stray[0]}")
+            lines.append(f"{self.rubbish} lines were no messages; first: {self.first_rubbish}")
+        if self.strays:
+            lines.append(f"{self.strays} answers were nobody's; first: {self.first_stray}")
         if self.late:
             lines.append(f"{self.late} answers came too late and were thrown away")
         return tuple(lines)
@@ -76,7 +78,9 @@ class Talk:
         self.start_ms = 0.0
         self.spent = ""
         self._process: WorkerProcess | None = None
-        self._number = self._restarts = self._rubbish = 0
+        self._number = self._restarts = 0
+        self._rubbish: list[str] = []  # of the present worker
+        self._strange: list[str] = []  # what came in place of answers since the last question
         self._asked: dict[str, Item] = {}
         self._expired: set[str] = set()
 
@@ -129,7 +133,7 @@ class Talk:
         self._asked, missing = dict(asked), dict.fromkeys(asked)
         allowed = self.card.timeout_s * len(missing)
         deadline = time.monotonic() + allowed
-        before = len(self.told.stray), len(self.told.rubbish)
+        self._strange.clear()
         process.send(line)
         try:
             while missing:
@@ -138,11 +142,9 @@ class Talk:
                     found[reply.id] = reply
                     del missing[reply.id]
         except Late:
-            strange = [*self.told.stray[before[0] :], *self.told.rubbish[before[1] :]]
-            why = f"no answer in {allowed:g} s{process.last_words()}"
-            if strange:
-                why = f"no answer in {allowed:g} s, but {strange[-1]}{process.last_words()}"
-            if len(strange) < len(missing):  # else it has answered, in its own way
+            but = f", but {self._strange[-1]}" if self._strange else ""
+            why = f"no answer in {allowed:g} s{but}{process.last_words()}"
+            if len(self._strange) < len(missing):  # else it has answered, in its own way
                 self._expired = set(missing)
             found.update({name: self._fault(why) for name in missing})
         except Gone as gone:
@@ -178,17 +180,23 @@ class Talk:
             self.told.late += 1
             return None
         if reply.id not in self._asked:
-            self.told.stray.append(f"an answer for the unknown id {reply.id!r}"[:100])
+            self._count_stray(f"an answer for the unknown id {reply.id!r}"[:100])
             return None
         return reply
 
+    def _count_stray(self, what: str) -> None:
+        self.told.strays += 1
+        self.told.first_stray = self.told.first_stray or what
+        self._strange = [*self._strange[-MAX_RUBBISH:], what]
+
     def _count_rubbish(self, what: str, process: WorkerProcess) -> None:
-        self._rubbish += 1
-        self.told.rubbish.append(what)
-        if self._rubbish > MAX_RUBBISH:
-            first = self.told.rubbish[-self._rubbish]
-            words = process.last_words()
-            raise Gone(f"wrote {self._rubbish} lines that are no messages, first: {first}{words}")
+        self.told.rubbish += 1
+        self.told.first_rubbish = self.told.first_rubbish or what
+        self._strange = [*self._strange[-MAX_RUBBISH:], what]
+        self._rubbish.append(what)
+        if len(self._rubbish) > MAX_RUBBISH:
+            what = f"wrote {len(self._rubbish)} lines that are no messages"
+            raise Gone(f"{what}, first: {self._rubbish[0]}{process.last_words()}")
 
     def _fault(self, why: str) -> Reply:
         self.told.faults[why.partition("; stderr:")[0]] += 1
@@ -238,7 +246,7 @@ class Talk:
         """Start, greet, load; raises Gone with the reason."""
         began = time.monotonic()
         deadline = began + self.card.start_timeout_s
-        self._expired, self._rubbish = set(), 0
+        self._expired, self._rubbish = set(), []
         try:
             process = WorkerProcess(self.files.command, environment(), str(self.card.root))
         except OSError as error:

@@ -177,15 +177,16 @@ class Patient:
         return self._said("lives on", reply, None)
 
     def _quiet(self) -> Check:
-        if self.told.rubbish or self.told.stray or self.told.late:
+        if self.told.rubbish or self.told.strays or self.told.late:
             hint = "print to standard error (worker.serve sees to that)"
             return Check("nothing but the protocol", False, f"{self.told.notes()[-1]}; {hint}")
         return Check("nothing but the protocol", True, "no other line on standard output")
 
     def _farewell(self) -> Check:
-        if self.talk.close(LEAVE_SECONDS):
+        grace = min(LEAVE_SECONDS, self.card.start_timeout_s)
+        if self.talk.close(grace):
             return Check("ends with its input", True, "gone")
-        what = f"still there {LEAVE_SECONDS:g} s after its standard input ended, and was killed"
+        what = f"still there {grace:g} s after its standard input ended, and was killed"
         return Check(
             "ends with its input", False, f"{what}: leave the loop when stdin is at its end"
         )

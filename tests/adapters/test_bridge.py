@@ -222,6 +222,14 @@ def test_nothing_is_started_for_nothing(adapter: BridgeAdapter, tmp_path: Path) 
 # --------------------------------------------------------------------------- processes that end
 
 
+def test_keys_of_apis_stay_here(
+    adapter: BridgeAdapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    (done,) = answers(adapter, bridge_card(tmp_path), asked("a"))
+    assert seen(done)["keys"] == []
+
+
 def test_close_ends_the_worker_and_its_children(adapter: BridgeAdapter, tmp_path: Path) -> None:
     note = tmp_path / "pids"
     answers(adapter, bridge_card(tmp_path, options={"child": str(note)}), asked("a"))

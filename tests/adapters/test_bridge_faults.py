@@ -94,7 +94,7 @@ def test_a_second_answer_is_counted_and_is_nobodys(
 ) -> None:
     found = answers(adapter, bad("answers twice"), "bad", "two", "bad", "three")
     assert [c.text for c in found] == ["first", "good two", "first", "good three"]
-    assert any(note.startswith("2 answers for unknown ids") for note in adapter.notes)
+    assert any(note.startswith("2 answers were nobody's") for note in adapter.notes)
 
 
 def test_lines_that_are_no_messages_are_counted_and_shown(
@@ -103,6 +103,15 @@ def test_lines_that_are_no_messages_are_counted_and_shown(
     (found,) = answers(adapter, bad("sends rubbish first"), "bad")
     assert found.text == "good after rubbish"
     assert adapter.notes == ("3 lines were no messages; first: no message: '100%|####| 0/3'",)
+
+
+def test_half_a_character_is_replaced(
+    adapter: BridgeAdapter, bad: Callable[..., BridgeModel]
+) -> None:
+    (found,) = answers(adapter, bad("sends half a character"), "bad")
+    assert found.text == "half ?"
+    assert found.stages is not None
+    assert found.stages.prefill_ms == 0  # 10**400 ms are no time
 
 
 def test_a_flood_on_standard_error_stops_nobody(

@@ -51,8 +51,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("weights")
     (root / "base").mkdir()
     (root / "base" / "pytorch_model.bin.index.json").write_text("{}")
-    (root / "crime-lora").mkdir()
-    (root / "crime-lora" / "adapter_config.json").write_text("{}")
+    for name in ("crime-lora", "plain-lora"):
+        (root / name).mkdir()
+        (root / name / "adapter_config.json").write_text("{}")
     weights = {"base_model.model.model.mm_projector.weight": torch.zeros(1)}
     torch.save(weights, root / "crime-lora" / "non_lora_trainables.bin")
     return root
@@ -178,11 +179,11 @@ def test_llama_vid_with_a_lora_and_quantized(
 
 
 BAD_CARDS: Sequence[tuple[str, dict[str, object], str]] = [
-    ("llama_vid", {"conversation": "llava_v9"}, "conversation: llava_v9; known are vicuna_v1"),
-    ("llama_vid", {"options": {"devise": "cpu"}}, "options.devise: unknown; known are device, home"),
+    ("llama_vid", {"conversation": "llava_v9"}, "llava_v9; known are imgsp_v1, vicuna_v1"),
+    ("llama_vid", {"options": {"devise": "cpu"}}, "options.devise: unknown; known are device,"),
     ("llama_vid", {"options": {"device": 0}}, "options.device: 0 is no str"),
     ("llama_vid", {"base": "YanweiLi/llama-vid"}, "a hub name does not do here"),
-    ("llama_vid", {"lora": "./crime-lora", "quantize": "nf4"}, "which needs 'quantize: none'"),
+    ("llama_vid", {"lora": "./crime-lora", "quantize": "nf4"}, "needs 'quantize: none'"),
     ("llama_vid", {"dtype": "bfloat16"}, "dtype: bfloat16; the loader knows float16 only"),
     ("llama_vid", {"options": {"home": "~/no-such-checkout"}}, "options.home: no such folder"),
     ("mobile_videogpt", {"options": {"num_frames": 12}}, "12 is no multiple of 8"),
@@ -311,7 +312,7 @@ def test_nvila_with_a_lora_and_quantized(
     adapter: BridgeAdapter, upstream: Callable[[str], None], folder: Path, picture: str
 ) -> None:
     upstream("nvila")
-    assert "lora=crime-lora" in said(adapter, nvila(folder, lora="./crime-lora"), question(picture))
+    assert "lora=plain-lora" in said(adapter, nvila(folder, lora="./plain-lora"), question(picture))
     assert '"load_4bit": true' in said(adapter, nvila(folder, quantize="nf4"), question(picture))
 
 

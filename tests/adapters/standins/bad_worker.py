@@ -92,6 +92,10 @@ class Bad(worker.System):
         ask.id = "somebody-else"
         return worker.Answer("")
 
+    def sends_half_a_character(self, ask):
+        self.send(type="reply", id=ask.id, text="half \ud83c", stages={"prefill": 10**400})
+        return worker.Answer("")
+
     def closes_its_output(self, ask):
         os.close(OUT)
         time.sleep(600)

@@ -67,6 +67,7 @@ class Echo(worker.System):
             "conversation": self.settings.conversation,
             "quantize": self.settings.quantize,
             "pid": os.getpid(),
+            "keys": [name for name in os.environ if name.endswith("_API_KEY")],
         }
 
 

@@ -20,6 +20,5 @@ class TwoSeparators(Conversation):
         return text
 
 
-conv_templates = {
-    "vicuna_v1": TwoSeparators("UPSTREAM", ("USER", "ASSISTANT"), SeparatorStyle.TWO, " ", "</s>"),
-}
+vicuna = TwoSeparators("UPSTREAM", ("USER", "ASSISTANT"), SeparatorStyle.TWO, " ", "</s>")
+conv_templates = {"vicuna_v1": vicuna, "imgsp_v1": vicuna}
