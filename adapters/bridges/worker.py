@@ -352,7 +352,19 @@ def _tell(send, ask, answer, took):
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         stages=stages or {"generate": took},
+        memory_mb=memory_mb(),
     )
+
+
+def memory_mb():
+    """Peak so far, in MB (10^6 bytes): of CUDA where torch uses it, else of this process."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is not None and cuda.is_available() and cuda.max_memory_allocated():
+        return cuda.max_memory_allocated() / 1e6
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _failed(send, asks, error):

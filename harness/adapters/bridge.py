@@ -48,6 +48,8 @@ class BridgeAdapter:
         self._media = media or MediaSource()
         self._talk: Talk | None = None
         self._told, self._extra = Told(), dict[str, None]()
+        self.peak_memory_mb: float | None = None
+        """What the worker said it took at most: of CUDA, or of its process; MB are 10^6 bytes."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -99,7 +101,7 @@ class BridgeAdapter:
             if isinstance(group, Completion):
                 yield [group]
             else:
-                yield _ask(talk, group)
+                yield self._ask(talk, group)
 
     def close(self) -> None:
         """End the worker and all that it started."""
@@ -117,6 +119,14 @@ class BridgeAdapter:
         known.card = card
         known.open()
         return known
+
+    def _ask(self, talk: Talk, group: Sequence[Prepared]) -> list[Completion]:
+        began = time.perf_counter()
+        replies = talk.ask([ready.item for ready in group])
+        each_ms = (time.perf_counter() - began) * 1e3 / len(group)
+        most = max((self.peak_memory_mb or 0.0, *(reply.memory_mb for reply in replies)))
+        self.peak_memory_mb = most or None
+        return [_completion(*pair, each_ms) for pair in zip(group, replies, strict=True)]
 
     def _groups(
         self, talk: Talk, requests: Sequence[Request]
@@ -166,13 +176,6 @@ def _prepared(request: Request, seen: Seen, frames_as: str) -> Prepared:
     began = time.perf_counter()
     clips = tuple(clip_message(clip, frames_as) for clip in seen.clips)
     return Prepared(Item(request, clips), seen, (time.perf_counter() - began) * 1e3)
-
-
-def _ask(talk: Talk, group: Sequence[Prepared]) -> list[Completion]:
-    began = time.perf_counter()
-    replies = talk.ask([ready.item for ready in group])
-    each_ms = (time.perf_counter() - began) * 1e3 / len(group)
-    return [_completion(*pair, each_ms) for pair in zip(group, replies, strict=True)]
 
 
 def _completion(ready: Prepared, reply: Reply, took_ms: float) -> Completion:

@@ -56,6 +56,7 @@ class Reply:
     logprobs: tuple[float, ...] = ()
     tokens: tuple[int, ...] = ()
     stages: Mapping[str, float] = field(default_factory=dict, hash=False)
+    memory_mb: float = 0.0
 
 
 # --------------------------------------------------------------------------- to the worker
@@ -210,6 +211,7 @@ def read_reply(message: Message, request: Request | None) -> Reply:
         prompt_tokens=prompt_tokens or 0,
         completion_tokens=_count(message.get("completion_tokens"), "completion_tokens"),
         stages=stages,
+        memory_mb=float(message["memory_mb"]) if _finite(message.get("memory_mb")) else 0.0,
     )
 
 

@@ -131,6 +131,8 @@ def test_stages_are_the_workers_where_it_measured_them(
     (done,) = answers(adapter, bridge_card(tmp_path), asked("measured"))
     assert done.stages is not None
     assert (done.stages.prefill_ms, done.stages.generate_ms) == (2.0, 5.0)
+    assert adapter.peak_memory_mb is not None
+    assert 5 < adapter.peak_memory_mb < 500  # of the worker, not ours
 
 
 def test_an_answer_ends_before_the_stop_string(adapter: BridgeAdapter, tmp_path: Path) -> None:

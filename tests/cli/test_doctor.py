@@ -13,6 +13,7 @@ from bridged import STANDINS
 
 if TYPE_CHECKING:
     from conftest import UserProject
+    from faultserver import FaultServer
 
 ROOT = Path(__file__).resolve().parents[2]
 Invoke = Callable[..., tuple[int, str, str]]
@@ -152,6 +153,19 @@ def test_other_models_are_asked_a_short_question(project: UserProject, invoke: I
     recorded, tiny = out.split("\n\n")[:2]
     assert verdicts(recorded) == {"files, fingerprint": "ok", "question": "ok"}
     assert list(verdicts(tiny)) == ["files, fingerprint", "question", "same again"]
+
+
+def test_an_api_is_asked_and_need_not_repeat_itself(
+    project: UserProject, invoke: Invoke, fault_server: FaultServer
+) -> None:
+    card = f"model: api\nadapter: openai\nbase: m\nbase_url: {fault_server.url}\n"
+    project.write("adapters/api.model.yaml", card)
+    fault_server.answer = lambda asked: f"four, said {asked.number}"
+    code, out, err = invoke("doctor", "api")
+    assert code == 0, out + err
+    assert list(verdicts(out)) == ["files, fingerprint", "question", "same again"]
+    assert "the server is not repeatable" in out
+    assert [asked.attempt for asked in fault_server.asked] == [1, 2]
 
 
 def test_missing_files_of_other_models_are_told(project: UserProject, invoke: Invoke) -> None:
