@@ -60,9 +60,9 @@ class WorkerProcess:
         self._threads = [
             threading.Thread(target=work, args=(pipe,), daemon=True)
             for work, pipe in (
-                (self._write, self._process.stdin),
+                (self._listen, self._process.stderr),  # first: whoever reads the end waits for it
                 (self._read, self._process.stdout),
-                (self._listen, self._process.stderr),
+                (self._write, self._process.stdin),
             )
         ]
         for thread in self._threads:
@@ -96,7 +96,7 @@ class WorkerProcess:
         end = _now() + END_SECONDS
         while not self._ended() and _now() < end:
             time.sleep(POLL_SECONDS / 5)
-        self._threads[2].join(0.2)
+        self._threads[0].join(0.2)
         code = self._code()
         if code is None:
             how = "closed its standard output"
