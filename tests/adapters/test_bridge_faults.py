@@ -89,6 +89,14 @@ def test_a_worker_that_does_not_come_back_is_restarted(
     )
 
 
+def test_what_a_hanging_worker_has_started_is_gone_with_it(
+    adapter: BridgeAdapter, bad: Callable[..., BridgeModel], tmp_path: Path
+) -> None:
+    found = answers(adapter, bad("hangs with a child"), "bad", "two")
+    assert found[1].text == "good two"
+    assert gone(int((tmp_path / "mark").read_text()))
+
+
 def test_a_second_answer_is_counted_and_is_nobodys(
     adapter: BridgeAdapter, bad: Callable[..., BridgeModel]
 ) -> None:

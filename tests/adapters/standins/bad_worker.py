@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -53,6 +54,12 @@ class Bad(worker.System):
         os.kill(os.getpid(), signal.SIGKILL)
 
     def hangs(self, ask):
+        time.sleep(600)
+
+    def hangs_with_a_child(self, ask):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        with open(MODE["mark"], "w") as out:
+            out.write(str(child.pid))
         time.sleep(600)
 
     def is_late(self, ask):
