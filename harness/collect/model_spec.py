@@ -58,7 +58,10 @@ class BridgeModel(ModelBase):
     """A system that pins old libraries: a worker under an interpreter of the user's own."""
 
     adapter: Literal["bridge"]
-    python: str = Field(description="the interpreter of the environment that has the system")
+    python: str = Field(
+        description="the interpreter of the environment that has the system; ~ and $VARIABLES are "
+        "filled in; a card of one's own needs --allow-code"
+    )
     worker: str = Field(
         description="llama_vid, mobile_videogpt, nvila, or a script (./ is beside this card)"
     )
