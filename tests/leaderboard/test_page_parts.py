@@ -21,11 +21,12 @@ from harness.leaderboard.overview_page import overview
 from harness.leaderboard.page_parts import Sources
 from harness.leaderboard.task_facts import description, facts, prompts
 from harness.leaderboard.texts import Texts
-from harness.leaderboard.variants import settings_of, variant_charts
+from harness.leaderboard.variants import variant_charts
 from harness.records import LETTERS, Sample, Score
 from harness.results.metrics import STATUS, SampleScores
 from harness.results.run import ScorerInfo, SpecText, StageRow
 from harness.results.store import RunReader
+from harness.results.variants import settings_of
 
 
 def standings(*runs: RunReader) -> Standings:
