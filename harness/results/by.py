@@ -7,10 +7,10 @@ own. Every value is held against the first one of its table, sample by sample.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
-from harness.collect.suggest import known_or_near
+from harness.collect.suggest import did_you_mean
 from harness.errors import SelectionError
 from harness.results.answers import task_label
 from harness.results.compare import Comparison, adjusted
@@ -104,8 +104,9 @@ def check_keys(keys: Sequence[str], cells: Sequence[CellRecord]) -> tuple[str, .
     known = known_keys(cells)
     for key in keys:
         if key not in known:
-            listed = "" if (hint := known_or_near(key, known)) else f" (has {', '.join(known)})"
-            raise SelectionError(f"--by: the run varies no '{key}'{hint}{listed}")
+            hint = did_you_mean(key, known)
+            has = f"it can be shown by {', '.join(known)}"
+            raise SelectionError(f"--by: the run varies no '{key}'{hint}; {has}")
     if not 1 <= len(keys) <= 2 or len(set(keys)) < len(keys):
         raise SelectionError(f"--by takes one key or two different ones, not '{','.join(keys)}'")
     return tuple(keys)
@@ -186,7 +187,7 @@ def _against_first(series: Sequence[Series]) -> list[dict[Place, Comparison]]:
 def _curve_table(series: Series, pairs: dict[Place, Comparison]) -> Table:
     (key,) = series.keys
     first = next(iter(series.points))
-    columns = [key, series.info.name, "95 % interval", f"less {key}={first[0]}", "95 % interval"]
+    columns = [key, series.info.name, "95 % interval", f"vs {key}={first[0]}", "95 % interval"]
     columns += ["verdict", "n", "errors"]
     rows = [
         [
@@ -278,7 +279,8 @@ def _notes(
     notes += [RULE] * bool(notes)
     count = sum(map(len, pairs))
     if maps:
-        notes.append("*: the best. ~: not shown to be worse than it. missing: no such cell.")
+        worse = " ~: not shown to be worse than it." if any(one.least for one in series) else ""
+        notes.append(f"*: the best.{worse} missing: no such cell.")
     elif count:
         notes.append(
             "Differences are paired by sample; * behind a verdict: it does not survive Holm's "
@@ -319,10 +321,18 @@ def _named(series: Series, place: Place) -> str:
 
 
 def merged(reports: Sequence[Report]) -> Report:
-    """Several reports as one; a note that all have stands once."""
-    records: dict[str, Sequence[Record]] = {}
+    """Several reports as one; records of one name follow each other, a note that several have
+    stands once."""
+    records: dict[str, list[Record]] = {}
     for one in reports:
-        records |= one.records
+        for name, rows in one.records.items():
+            records.setdefault(name, []).extend(rows)
     tables = [table for one in reports for table in one.tables]
     notes = list(dict.fromkeys(note for one in reports for note in one.notes))
-    return replace(reports[0], tables=tables, records=records, notes=notes)
+    return Report(tables, {name: _alike(rows) for name, rows in records.items()}, notes)
+
+
+def _alike(rows: Sequence[Record]) -> list[Record]:
+    """Records with the same columns, None where one had not all."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows]

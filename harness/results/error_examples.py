@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from harness.results.answers import Answered, answer_of, target_of, task_label
+from harness.results.answers import Answered, answer_of, answers, target_of, task_label
 from harness.results.manifest import CellRecord
-from harness.results.render import Record, Table, number, shorten
+from harness.results.render import Record, Report, Table, number, shorten
 from harness.results.run import ScorerInfo
+from harness.results.store import RunReader
+from harness.results.within import Measured
 
 CELL_COLUMNS = 44
 
@@ -77,3 +79,17 @@ def example_table(cell: CellRecord, info: ScorerInfo, rows: Sequence[Answered]) 
     where = f"{task_label(cell.task, cell.variant)}: {cell.model}"
     columns = ["sample", *names, "verdict", info.name]
     return Table(f"{where}, answers that are not right, drawn at random", columns, cells, "lllllr")
+
+
+def example_report(run: RunReader, found: Sequence[Measured], count: int, seed: int = 0) -> Report:
+    """Up to ``count`` answers of each cell that are not right, by the metric given of it."""
+    tables, records = [], []
+    for one in found:
+        rows = drawn(answers(run, one.cell, one.info), one.info, count, seed)
+        records += example_records(one.cell, one.info, rows)
+        tables += [example_table(one.cell, one.info, rows)] * bool(rows)
+    notes = [
+        f"Drawn by seed {seed}, among what is not right: they show what errors look like, not how "
+        "many there are."
+    ]
+    return Report(tables, {"examples": records}, notes)

@@ -109,10 +109,11 @@ def against_clean(run: RunReader, clean: Measured, degraded: Measured) -> Robust
     if metric is None or comparison is None:
         return None
     classes = sample_classes(run, clean.cell)
-    return Robust(clean, degraded, ratio_of(metric), comparison, _by_class(metric, classes))
+    return Robust(clean, degraded, ratio_of(metric), comparison, ratios_by_class(metric, classes))
 
 
-def _by_class(metric: Metric, classes: Mapping[str, str]) -> dict[str, Ratio]:
+def ratios_by_class(metric: Metric, classes: Mapping[str, str]) -> dict[str, Ratio]:
+    """The ratio within each class; ``classes`` are sample -> class, none of some or of all."""
     import numpy as np
 
     own = [classes.get(sample) for sample in metric.ids]

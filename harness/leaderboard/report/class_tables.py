@@ -19,9 +19,9 @@ from harness.leaderboard.report.paper import (
 from harness.leaderboard.report.studies import CLASS_STUDIES, ClassStudy
 from harness.leaderboard.report.study_tables import as_reported
 from harness.results.answers import answers, task_label
-from harness.results.classes import confusion_of, fixed
+from harness.results.classes import LETTERED, classed, confusion_by, fixed, needs_rows
+from harness.results.confusions import against_normal, recalled
 from harness.results.render import Record
-from harness.results.stats import wilson
 from harness.scorers.choice import Confusion
 
 SHORT_LABELS = 60
@@ -44,8 +44,8 @@ class Confused:
 
 
 def confused(evidence: Evidence) -> list[Confused]:
-    """The confusion of every model on every choice task with the same choices for all samples, all
-    variants of a model together."""
+    """The confusion of every model on every task whose answers are classes: one of the same choices
+    for all samples, yes or no, exercises. All variants of a model together."""
     order = {name: at for at, name in enumerate(evidence.models)}
     found = []
     for chosen in sorted(evidence.cells, key=lambda one: order[one.cell.model]):
@@ -57,11 +57,12 @@ def confused(evidence: Evidence) -> list[Confused]:
 
 
 def _confusion(chosen: Chosen) -> Confusion | None:
-    infos = [one for one in chosen.cell.scorers if bare(one.name) == "choice"]
-    if not infos:
-        return None
-    rows = answers(chosen.side.run, chosen.cell, infos[0])
-    return confusion_of(rows) if rows and fixed(rows) else None
+    """By the first metric whose answers are classes with names."""
+    for info in classed(chosen.cell):
+        rows = answers(chosen.side.run, chosen.cell, info, whole=needs_rows(info.name))
+        if bare(info.name) not in LETTERED or (rows and fixed(rows)):
+            return confusion_by(info.name, rows)
+    return None
 
 
 def class_tables(found: Sequence[Confused], reported: Sequence[ReferenceRow]) -> list[PaperTable]:
@@ -115,26 +116,15 @@ def _class_row(
     for one in own:
         value, low, high = recognised(one.table, label)
         cells.append(value_cell(value, (low, high), times=100))
-    sizes = {_hits(one.table, label)[1] for one in own}
+    sizes = {recalled(one.table, label)[2] for one in own}
     return (PaperCell(label), PaperCell("/".join(map(str, sorted(sizes)))), *cells)
-
-
-def _hits(table: Confusion, label: str) -> tuple[int, int]:
-    """How many of a class were recognised, of how many that have a score."""
-    if label not in table.labels:
-        return 0, 0
-    at = table.labels.index(label)
-    return table.counts[at][at], sum(table.counts[at])
 
 
 def recognised(table: Confusion, label: str) -> tuple[float | None, float | None, float | None]:
     """The share of a class that was recognised, with its interval (Wilson); None where the class
     has no sample."""
-    hit, n = _hits(table, label)
-    ends = wilson(hit, n) if n else None
-    if ends is None or ends.low is None or ends.high is None:
-        return None, None, None
-    return hit / n, ends.low, ends.high
+    value, around, n = recalled(table, label)
+    return (value, around.low, around.high) if n else (None, None, None)
 
 
 def _class_records(one: Confused) -> Iterator[Record]:
@@ -146,7 +136,7 @@ def _class_records(one: Confused) -> Iterator[Record]:
             "variant": one.variant,
             "model": one.model,
             "class": label,
-            "n": _hits(one.table, label)[1],
+            "n": recalled(one.table, label)[2],
             "recognised_percent": value,
             "low": low,
             "high": high,
@@ -213,14 +203,5 @@ def _pairs(one: Confused) -> Iterator[Record]:
 
 def _against_normal(one: Confused) -> Confused | None:
     """The same with all classes but "Normal" as one; None where there is no such class."""
-    labels = one.table.labels
-    normal = [at for at, label in enumerate(labels) if label.casefold().startswith("normal")]
-    if len(normal) != 1 or len(labels) < 3:
-        return None
-    of = [int(at == normal[0]) for at in range(len(labels))]
-    counts = [[0, 0, 0], [0, 0, 0]]
-    for row, given in enumerate(one.table.counts):
-        for column, count in enumerate(given):
-            counts[of[row]][of[column] if column < len(labels) else 2] += count
-    table = Confusion(("anomaly", "normal"), tuple(map(tuple, counts)), one.table.n_error)
-    return Confused(f"{one.task} anomaly", one.variant, one.model, table)
+    table = against_normal(one.table)
+    return None if table is None else Confused(f"{one.task} anomaly", one.variant, one.model, table)
