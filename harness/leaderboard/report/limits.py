@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.leaderboard.report.evidence import Chosen, Entry, Evidence, bare
-from harness.leaderboard.report.master import INTERVAL, verdict_words
+from harness.leaderboard.report.master import INTERVAL
 from harness.leaderboard.report.paper import PaperCell, PaperTable, Row, value_cell
 from harness.leaderboard.report.study_tables import settings
 from harness.results.aligned import align, read_sides
@@ -17,7 +17,7 @@ from harness.results.headroom import RULE, Headroom, headroom, headroom_record
 from harness.results.pairs import CellPair, Metric
 from harness.results.render import Record, number
 from harness.results.robustness import Ratio, ratio_of, ratios_by_class
-from harness.results.within import Measured
+from harness.results.within import Measured, verdict_words
 
 # --------------------------------------------------------------------------- headroom
 
