@@ -102,7 +102,9 @@ def class_report(
                     pages.add(name, table, records)
     if not pages.tables:
         pages.notes.append("No metric of this choice has classes for answers.")
-    return Report(pages.tables, pages.records, list(dict.fromkeys(pages.notes)))
+    # what has no rows is left out: CSV is the first list
+    records = {name: rows for name, rows in pages.records.items() if rows}
+    return Report(pages.tables, records or {"classes": []}, list(dict.fromkeys(pages.notes)))
 
 
 def _wanted(name: str, metrics: Sequence[str]) -> bool:
