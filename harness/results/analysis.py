@@ -4,7 +4,7 @@ by class, against declared minimums."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.results.by import by_report, check_keys, merged
 from harness.results.class_report import class_report
@@ -58,5 +58,7 @@ def analyse(run: RunReader, options: AnalysisOptions) -> Report:
     if options.examples:
         reports.append(example_report(run, first_metrics(found), options.examples, options.seed))
     if options.headroom:
-        reports.append(headroom_report(run, found))
-    return merged(reports)
+        every = measurements(run, cells, options.shown.metrics, criteria=True)
+        reports.append(headroom_report(run, every))
+    whole = merged(reports)
+    return replace(whole, notes=[*whole.notes, f"run {run.run_id}"])

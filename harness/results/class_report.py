@@ -103,8 +103,8 @@ def class_report(
     if not pages.tables:
         pages.notes.append("No metric of this choice has classes for answers.")
     # what has no rows is left out: CSV is the first list
-    records = {name: rows for name, rows in pages.records.items() if rows}
-    return Report(pages.tables, records or {"classes": []}, list(dict.fromkeys(pages.notes)))
+    told = {name: rows for name, rows in pages.records.items() if rows} or {"classes": []}
+    return Report(pages.tables, told, list(dict.fromkeys(pages.notes)))
 
 
 def _wanted(name: str, metrics: Sequence[str]) -> bool:

@@ -25,22 +25,26 @@ class Measured:
 
 
 def measurements(
-    run: RunReader, cells: Sequence[CellRecord], metrics: Sequence[str] = ()
+    run: RunReader,
+    cells: Sequence[CellRecord],
+    metrics: Sequence[str] = (),
+    *,
+    criteria: bool = False,
 ) -> list[Measured]:
-    """The metrics of some cells, in their order; without names of metrics all but the criteria of
-    judges and what they say of pairs."""
+    """The metrics of some cells, in their order; without names of metrics all but what judges say
+    of pairs and, unless they are wanted, their criteria."""
     rows = {(row.cell, row.metric): row for row in run.metrics()}
     return [
         Measured(cell, info, rows[cell.cell, info.name])
         for cell in cells
         for info in cell.scorers
-        if (cell.cell, info.name) in rows and _asked(info, metrics)
+        if (cell.cell, info.name) in rows and _asked(info, metrics, criteria=criteria)
     ]
 
 
-def _asked(info: ScorerInfo, metrics: Sequence[str]) -> bool:
+def _asked(info: ScorerInfo, metrics: Sequence[str], *, criteria: bool) -> bool:
     if not metrics:
-        return not info.criterion and not info.opponent
+        return (criteria or not info.criterion) and not info.opponent
     return info.name in metrics or info.name.partition("[")[0] in metrics
 
 

@@ -12,6 +12,7 @@ from harness.leaderboard.report.paper import (
     PaperCell,
     PaperTable,
     Row,
+    percent_text,
     plain,
     slug,
     value_cell,
@@ -20,11 +21,13 @@ from harness.leaderboard.report.studies import CLASS_STUDIES, ClassStudy
 from harness.leaderboard.report.study_tables import as_reported
 from harness.results.answers import answers, task_label
 from harness.results.classes import LETTERED, classed, confusion_by, fixed, needs_rows
-from harness.results.confusions import against_normal, recalled
+from harness.results.confusions import accuracy_of, against_normal, confused_pairs, recalled
 from harness.results.render import Record
 from harness.scorers.choice import Confusion
+from harness.scorers.classes import balanced_accuracy, macro_f1
 
 SHORT_LABELS = 60
+MOST_PAIRS = 5
 SMALL = "Small classes say little: look at the intervals (Wilson, 95 %)."
 
 
@@ -75,6 +78,7 @@ def class_tables(found: Sequence[Confused], reported: Sequence[ReferenceRow]) ->
             slug("classes", task), "", f"{task} by class, recognised in %", task
         )
         tables.append(_by_class(study, own, reported))
+        tables += [_balanced(task, own), *_mixed_up(task, own)]
         tables += [_matrix(one) for one in own]
         tables += [_matrix(one) for one in map(_against_normal, own) if one is not None]
     return tables
@@ -158,6 +162,84 @@ def _reported_records(rows: Sequence[ReferenceRow]) -> Iterator[Record]:
             "high": None,
             "note": row.note,
         }
+
+
+# --------------------------------------------------------------------------- all classes together
+
+
+def _balanced(task: str, own: Sequence[Confused]) -> PaperTable:
+    """Accuracy beside what counts every class the same."""
+    measures = (accuracy_of, balanced_accuracy, macro_f1)
+    values = [tuple(measure(one.table) for measure in measures) for one in own]
+    rows = [
+        plain(one.name, str(one.table.n), *map(percent_text, found))
+        for one, found in zip(own, values, strict=True)
+    ]
+    return PaperTable(
+        name=slug("balanced", task),
+        caption=f"{task}: accuracy beside what counts every class the same, in %",
+        columns=("model", "n", "accuracy", "balanced accuracy", "macro F1"),
+        align="lrrrr",
+        groups=[rows],
+        records=[
+            {
+                "task": one.task,
+                "variant": one.variant,
+                "model": one.model,
+                "n": one.table.n,
+                "n_error": one.table.n_error,
+                "accuracy": found[0],
+                "balanced_accuracy": found[1],
+                "macro_f1": found[2],
+            }
+            for one, found in zip(own, values, strict=True)
+        ],
+        notes=[
+            "Balanced accuracy: the mean share recognised of the classes. Macro F1: the mean of "
+            "the classes' F1."
+        ],
+    )
+
+
+def _mixed_up(task: str, own: Sequence[Confused]) -> Iterator[PaperTable]:
+    """What was most often taken for what; nothing where all is right."""
+    pairs = [(one, confused_pairs(one.table, MOST_PAIRS)) for one in own]
+    groups = [
+        [
+            plain(
+                one.name if at == 0 else "",
+                pair.truth,
+                pair.answer,
+                str(pair.count),
+                percent_text(pair.share),
+            )
+            for at, pair in enumerate(found)
+        ]
+        for one, found in pairs
+        if found
+    ]
+    if groups:
+        yield PaperTable(
+            name=slug("mixed_up", task),
+            caption=f"{task}: what was most often taken for what",
+            columns=("model", "truth", "answer", "count", "of the class (%)"),
+            align="lllrr",
+            groups=groups,
+            records=[
+                {
+                    "task": one.task,
+                    "variant": one.variant,
+                    "model": one.model,
+                    "truth": pair.truth,
+                    "answer": pair.answer,
+                    "count": pair.count,
+                    "share": pair.share,
+                }
+                for one, found in pairs
+                for pair in found
+            ],
+            notes=[],
+        )
 
 
 # --------------------------------------------------------------------------- confusion
