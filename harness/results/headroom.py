@@ -14,7 +14,7 @@ from harness.results.classes import classes_of
 from harness.results.manifest import CellRecord
 from harness.results.metrics import summary
 from harness.results.pairs import Side
-from harness.results.render import Record, Report, Table, interval, number
+from harness.results.render import Record, Report, Table, interval, number, shorten
 from harness.results.run import ScorerInfo
 from harness.results.stats import Interval
 from harness.results.store import RunReader
@@ -131,7 +131,7 @@ def _table(where: str, rows: Sequence[Headroom]) -> Table:
         [
             row.cell.model,
             row.info.name,
-            *[row.label] * classes,
+            *[shorten(row.label, 30)] * classes,
             f"{row.least:g}",
             number(row.value),
             interval(row.interval),

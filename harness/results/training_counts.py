@@ -44,7 +44,16 @@ def training_of(run: RunReader, cell: CellRecord, metric: str) -> Training:
     except HarnessError as error:
         first = str(error).splitlines()[0]
         return Training(note=f"{cell.task}: training samples are not known ({first})")
+    if _asked(run, cell) & {sample.id for sample in samples}:
+        # data without a column `split` have all rows in every split
+        note = f"{cell.task}: its data have no training samples apart from those that are asked"
+        return Training(split=split, note=note)
     return Training(class_counts(samples, metric), split)
+
+
+def _asked(run: RunReader, cell: CellRecord) -> set[str]:
+    where = {"task": cell.task, "variant": cell.variant}
+    return set(run.table("samples", ["sample"], where).column("sample").to_pylist())
 
 
 def class_counts(samples: Sequence[Sample], metric: str) -> dict[str, int]:

@@ -101,6 +101,24 @@ def test_classes_training_and_the_preferred_letter(crimes: UserProject, invoke: 
     assert len(body["examples"]) == 12
 
 
+def test_data_without_splits_have_no_training_samples(project: UserProject, invoke: Invoke) -> None:
+    rows = [
+        {"id": f"s{n}", "question": "?", "answer": CHOICES[n % 3], "choices": CHOICES, "video": n}
+        for n in range(6)
+    ]
+    project.write("tasks/crimes/crimes.task.yaml", TASK)
+    project.write_rows("tasks/crimes/data/crimes.jsonl", rows)
+    project.add_replay({f"s{n}": "Normal" for n in range(6)}, "words")
+    assert invoke("run", "crimes", "-m", "words")[0] == 0
+    code, out, _ = invoke("show", "latest", "--classes", "--format", "json")
+    assert code == 0
+    body = json.loads(out)
+    assert [row["training"] for row in body["classes"]] == [None, None, None]
+    assert (
+        "crimes: its data have no training samples apart from those that are asked" in body["notes"]
+    )
+
+
 def test_the_page_itself_has_no_analysis(crimes: UserProject, invoke: Invoke) -> None:
     code, out, _ = invoke("show", "latest", "--worst", "0")
     assert code == 0
