@@ -26,6 +26,12 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
 @click.option("--sample", "samples", multiple=True, help="This id, not the worst; repeatable.")
 @click.option("--criteria", is_flag=True, help="The criteria of judges, too, not only totals.")
 @click.option("--prompt", is_flag=True, help="Show the exact text that the model was given, too.")
+@click.option("--by", multiple=True, metavar="KEY[,KEY]", help="Along one setting, or two.")
+@click.option("--robustness", is_flag=True, help="Degraded input against clean.")
+@click.option("--classes", is_flag=True, help="All that answers which are classes tell.")
+@click.option("--headroom", is_flag=True, help="How far above the tasks' declared minimums.")
+@click.option("--examples", type=click.IntRange(min=0), default=0, help="Wrong answers, drawn.")
+@click.option("--seed", type=int, default=0, help="What draws the examples.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     """Show a run: metrics with 95 % intervals, classes of choice tasks, the worst samples.
@@ -37,8 +43,14 @@ def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     --prompt is the text after the task's template and the model's chat template, line by line
     behind a bar, and the choices that were weighed behind it. Tokens that only the tokenizer adds
     (BOS) are not text; JSON has the prompt as one string.
+
+    --by, --robustness, --classes, --headroom and --examples stand in place of that page. --by fps
+    is a curve, --by fps,frames a map; keys are settings of variants, model and task; all other
+    settings make tables of their own. With one key each value is held against the first, sample by
+    sample.
     """
     from harness.collect.library import project_root
+    from harness.results.analysis import AnalysisOptions, analyse
     from harness.results.pairs import find_one
     from harness.results.render import render
     from harness.results.show import ShowOptions
@@ -64,4 +76,7 @@ def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
         bool(more["criteria"]),
     )
     form: Format = more["form"]  # type: ignore[assignment]
-    click.echo(render(show_run(reader, options), form, columns))
+    names = ("by", "robustness", "classes", "headroom", "examples", "seed")
+    analysis = AnalysisOptions(options, *(more[name] for name in names))  # type: ignore[arg-type]
+    report = analyse(reader, analysis) if analysis.wanted else show_run(reader, options)
+    click.echo(render(report, form, columns))

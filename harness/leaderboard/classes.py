@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping, Sequence
 
 from harness.leaderboard.answers import values_of_column
 from harness.leaderboard.charts import BarRow, Chart, ConfusionRow, confusion, grouped_bars
 from harness.leaderboard.gather import Bench, BoardCell
 from harness.leaderboard.views import TextTable
-from harness.records import LETTERS, Sample, Score
+from harness.records import Sample, Score
+from harness.results.answers import Answered
+from harness.results.classes import classed, confusion_by, needs_rows
 from harness.results.render import number
 from harness.results.stats import mean_interval
 from harness.scorers.choice import Confusion, per_class
-from harness.scorers.choice import confusion as count
 
 MOST_CLASSES = 30
 UNREADABLE = "(unreadable)"
@@ -25,18 +26,17 @@ def is_choice(metric: str) -> bool:
 
 
 def confusions(bench: Bench, models: Sequence[str]) -> dict[str, Confusion]:
-    """Model -> its confusion matrix; empty if the task has no choices, or no letter for a target.
+    """Model -> its confusion matrix by the first metric whose answers are classes; empty if there
+    is none, or no letter for the target of a choice.
 
     By the words of the choices where they are the same for every sample, else by letter.
     """
-    names = [info.name for info in bench.scorers if is_choice(info.name)]
-    if not names:
-        return {}
     known: dict[str, dict[str, Sample]] = {}
     found = {}
     for model in models:
         cell = bench.cells.get(model)
-        if cell is None or names[0] not in cell.metrics:
+        names = [] if cell is None else [info.name for info in classed(cell.record)]
+        if cell is None or not names or names[0] not in cell.metrics:
             continue
         if cell.samples not in known:
             known[cell.samples] = _samples(cell)
@@ -97,24 +97,24 @@ def _interval(table: Confusion, place: int) -> tuple[float | None, float | None]
 
 def _samples(cell: BoardCell) -> dict[str, Sample]:
     where = {"task": cell.record.task, "variant": cell.record.variant}
-    names = ("sample", "target", "choices")
+    whole = any(needs_rows(info.name) for info in classed(cell.record))
+    names = ("sample", "target", "choices", *["row"] * whole)
     table = cell.run.table("samples", names, where)
-    columns = (values_of_column(table, name) for name in names)
+    columns = [values_of_column(table, name) for name in names]
     return {
-        sample: Sample(sample, "", target, tuple(choices or ()))
-        for sample, target, choices in zip(*columns, strict=True)
+        sample: Sample(
+            sample, "", target, tuple(choices or ()), row=json.loads(row[0]) if any(row) else {}
+        )
+        for sample, target, choices, *row in zip(*columns, strict=True)
     }
 
 
 def _confusion(cell: BoardCell, metric: str, samples: Mapping[str, Sample]) -> Confusion | None:
-    letters = {one.target.strip().upper() for one in samples.values()}
-    if not letters or not all(re.fullmatch("[A-Z]", letter) for letter in letters):
-        return None
-    if any(LETTERS.index(s.target.strip().upper()) >= len(s.choices) for s in samples.values()):
-        return None
-    fixed = len({frozenset(one.choices) for one in samples.values()}) == 1
-    names = ("sample", "value", "status", "answer")
+    names = ("sample", "epoch", "value", "status", "answer")
     table = cell.run.table("scores", names, {"cell": cell.record.cell, "scorer": metric})
-    rows = list(zip(*(values_of_column(table, name) for name in names), strict=True))
-    scores = [Score(value, status, answer) for _, value, status, answer in rows]
-    return count([samples[row[0]] for row in rows], scores, "text" if fixed else "letter")
+    raws = zip(*(values_of_column(table, name) for name in names), strict=True)
+    rows = [
+        Answered(samples[sample], epoch, "", None, Score(value, status, answer))
+        for sample, epoch, value, status, answer in raws
+    ]
+    return confusion_by(metric, rows)

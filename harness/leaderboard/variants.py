@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from harness.leaderboard.charts import Axes, Chart, CurveRow, HeatRow, curve, heat_map
 from harness.leaderboard.gather import Bench
 from harness.results.run import MetricRow
-
-Settings = Mapping[str, str]
-
-
-def settings_of(variant: str) -> Settings:
-    """A variant as it is written in node ids, "fps=6,frames=8", as name -> value."""
-    parts = (part.partition("=") for part in variant.split(",") if part)
-    return {name.strip(): value.strip() for name, _, value in parts}
+from harness.results.variants import Settings, settings_of
 
 
 def variant_charts(benches: Sequence[Bench], models: Sequence[str]) -> list[Chart]:

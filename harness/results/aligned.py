@@ -5,14 +5,17 @@ A run may hold 100,000 samples and more: nothing here walks over them in Python 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError, shown
+from harness.records import Sample
 from harness.results.arrays import numbers_of, places_of, values_of
 from harness.results.manifest import CellRecord
 from harness.results.metrics import STATUS, SampleScores, ScoreArrays, averaged
+from harness.results.questions import questions
 from harness.results.run import ScorerInfo
 from harness.results.store import RunReader
 
@@ -84,6 +87,26 @@ def read_clusters(run: RunReader, cell: CellRecord, ids: Sequence[str]) -> list[
     return [known.get(sample) for sample in ids]
 
 
+def _by_question(
+    run: RunReader, cell: CellRecord, ids: Sequence[str], known: Sequence[str | None]
+) -> list[str | None]:
+    """The clusters, and for samples that stand alone the question that they are a rotation of."""
+    where = {"task": cell.task, "variant": cell.variant}
+    table = run.table("samples", ["sample", "input", "target", "choices", "row"], where)
+    samples = [
+        Sample(
+            one["sample"],
+            one["input"],
+            one["target"],
+            tuple(one["choices"] or ()),
+            row=json.loads(one["row"]) if one["row"] else {},
+        )
+        for one in table.to_pylist()
+    ]
+    named = questions(samples)
+    return [named.get(name) if own is None else own for name, own in zip(ids, known, strict=True)]
+
+
 def clusters_of(run: RunReader, cell: CellRecord) -> dict[str, str | None]:
     """Sample -> its cluster; those that stand alone may be missing."""
     where = {"task": cell.task, "variant": cell.variant}
@@ -116,12 +139,16 @@ def align(
     The clusters are those of the first side.
     """
     found: list[Aligned] = []
+    plain: list[str | None] = []
     for info in infos:
         ids, sides = _common([of_side[info.name] for of_side in scores])
-        if found and found[-1].ids == ids:  # as they mostly are
-            clusters = found[-1].clusters
+        circular = info.aggregate == "circular"
+        if found and found[-1].ids == ids and not circular:  # as they mostly are
+            clusters = plain
         else:
-            clusters = read_clusters(*first, ids)
+            clusters = plain = read_clusters(*first, ids)
+        if circular:
+            clusters = _by_question(*first, ids, plain)
         found.append(Aligned(info, ids, sides, clusters))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,14 +36,21 @@ class Answered:
 
 
 def answers(
-    run: RunReader, cell: CellRecord, info: ScorerInfo, *, prompts: bool = False
+    run: RunReader,
+    cell: CellRecord,
+    info: ScorerInfo,
+    *,
+    prompts: bool = False,
+    whole: bool = False,
 ) -> list[Answered]:
     """The completions of a cell with their scores by one scorer, in the order of the run.
 
+    ``whole`` also reads what only some ask for: the samples' source rows and clusters, and the
+    details of the scores.
     Raises StoreError if ``prompts`` are asked for and the run, or a baseline, was stored without
     them.
     """
-    samples = _samples(run, cell)
+    samples = _samples(run, cell, whole=whole)
     columns = ["sample", "epoch", "text", "error", "finish_reason", "truncated"]
     baseline = run.manifest.baseline
     if prompts:
@@ -53,7 +61,7 @@ def answers(
             raise StoreError(f"run {run.run_id} {what}")
         columns += ["prompt", "continuations"]
     done = run.table("completions", columns, {"cell": cell.cell}).to_pylist()
-    names = ["sample", "epoch", "value", "status", "answer", "explanation"]
+    names = ["sample", "epoch", "value", "status", "answer", "explanation", *["detail"] * whole]
     scores = run.table("scores", names, {"cell": cell.cell, "scorer": info.name}).to_pylist()
     if baseline is not None and not baseline.answers:
         done = [{**row, "text": NOT_KEPT} for row in done]
@@ -69,7 +77,13 @@ def _answered(
         epoch=row["epoch"],
         text=row["text"],
         error=row["error"],
-        score=Score(raw["value"], raw["status"], raw["answer"], explanation=raw["explanation"]),
+        score=Score(
+            raw["value"],
+            raw["status"],
+            raw["answer"],
+            detail=tuple(raw.get("detail") or ()),
+            explanation=raw["explanation"],
+        ),
         wrote=row["error"] is None and row["finish_reason"] != "scored",
         prompt=row.get("prompt"),
         continuations=tuple(row.get("continuations") or ()),
@@ -77,11 +91,18 @@ def _answered(
     )
 
 
-def _samples(run: RunReader, cell: CellRecord) -> dict[str, Sample]:
+def _samples(run: RunReader, cell: CellRecord, *, whole: bool) -> dict[str, Sample]:
     where = {"task": cell.task, "variant": cell.variant}
-    columns = ["sample", "input", "target", "choices"]
+    columns = ["sample", "input", "target", "choices", *["cluster", "row"] * whole]
     return {
-        row["sample"]: Sample(row["sample"], row["input"], row["target"], tuple(row["choices"]))
+        row["sample"]: Sample(
+            row["sample"],
+            row["input"],
+            row["target"],
+            tuple(row["choices"]),
+            cluster=row.get("cluster"),
+            row=json.loads(row["row"]) if row.get("row") else {},
+        )
         for row in run.table("samples", columns, where).to_pylist()
     }
 

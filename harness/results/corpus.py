@@ -5,8 +5,9 @@
     bleu        hypothesis length, reference length, matches of order 1-4, n-grams of order 1-4
     chrf        hypothesis n-grams, reference n-grams, matches; for each order in turn
     perplexity  summed negative log-likelihood (natural log), tokens
+    circular    value / rows of the question, 1 / rows of the question
 
-which is the order of sacrebleu's own statistics.
+which for texts is the order of sacrebleu's own statistics.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 def aggregate_of(kind: Aggregate) -> Callable[[Floats], Floats]:
     """The function from rows of summed statistics to one number for each row."""
-    return {"bleu": bleu, "chrf": chrf, "perplexity": perplexity}[kind]
+    known = {"bleu": bleu, "chrf": chrf, "perplexity": perplexity, "circular": circular}
+    return known[kind]
 
 
 def bleu(sums: Floats) -> Floats:
@@ -79,4 +81,12 @@ def perplexity(sums: Floats) -> Floats:
 
     with np.errstate(over="ignore"):
         found: Floats = np.exp(sums[:, 0] / np.maximum(sums[:, 1], 1))
+    return found
+
+
+def circular(sums: Floats) -> Floats:
+    """The share of questions that are right in every order, each counted once whatever its rows."""
+    import numpy as np
+
+    found: Floats = sums[:, 0] / np.where(sums[:, 1] > 0, sums[:, 1], 1.0)
     return found

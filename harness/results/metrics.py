@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.results import stats
 from harness.results.corpus import aggregate_of
+from harness.results.questions import questions
 from harness.results.run import JUDGE_ERROR, CellResult, MetricRow, ScorerInfo
 
 if TYPE_CHECKING:
@@ -103,7 +104,10 @@ def cell_metrics(cell: CellResult, scorers: Sequence[ScorerInfo] | None = None) 
             [score.status for score in scores],
         )
         found = by_sample(columns)
-        groups = [clusters.get(sample) for sample in found.ids]
+        own = clusters
+        if info.aggregate == "circular":
+            own = {**clusters, **questions(cell.samples)}
+        groups = [own.get(sample) for sample in found.ids]
         row = _row(cell, info, found, groups, len(truncated))
         unjudged = {
             sample

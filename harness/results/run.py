@@ -15,7 +15,7 @@ from typing import Literal
 from harness.records import Completion, Sample, Score, Verdict
 from harness.scorers.base import Kind
 
-Aggregate = Literal["mean", "bleu", "chrf", "perplexity"]
+Aggregate = Literal["mean", "bleu", "chrf", "perplexity", "circular"]
 JUDGE_ERROR = "judge_error: "
 """How the explanation of a score begins whose judge failed, and not the model."""
 

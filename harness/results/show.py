@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from harness.collect.suggest import did_you_mean, known_or_near
 from harness.errors import SelectionError
-from harness.results.answers import Answered, Listing, answers, pick_worst, task_label
-from harness.results.classes import confusion_of
+from harness.results.answers import Listing, answers, pick_worst, task_label
+from harness.results.class_tables import class_tables
+from harness.results.classes import classed, needs_rows
 from harness.results.judged import badge, judge_notes
 from harness.results.manifest import CellRecord
 from harness.results.render import (
@@ -22,14 +23,12 @@ from harness.results.render import (
     interval,
     narrowest,
     number,
-    shorten,
     wrap_name,
 )
 from harness.results.run import MetricRow, ScorerInfo
 from harness.results.stats import Interval
 from harness.results.store import RunReader
 from harness.results.stored_judges import measured
-from harness.scorers.choice import ClassReport, Confusion, per_class
 from harness.scorers.overlap import NO_WORD
 
 SHORTEST_NAME = 22
@@ -62,7 +61,7 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     Raises SelectionError for a task, model, metric or sample that the run does not have,
     StoreError if it has no prompts and they are asked for.
     """
-    cells = measured(run, _select(run, options))
+    cells = measured(run, select(run, options))
     rows = [row for row in run.metrics() if _shown(row, cells, options)]
     infos = _infos(cells)
     whole = options.criteria or bool(options.metrics)
@@ -70,9 +69,10 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     classes: list[Record] = []
     listed: list[Record] = []
     for cell in cells:
-        for info in cell.scorers:
-            if _base(info.name) == "choice" and _wanted(info.name, options.metrics):
-                found, records = _classes(cell, answers(run, cell, info))
+        for info in classed(cell):
+            if _wanted(info.name, options.metrics):
+                rows_of = answers(run, cell, info, whole=needs_rows(info.name))
+                found, records = class_tables(cell, info, rows_of)
                 tables += found
                 classes += records
         listing = _listing(run, cell, options)
@@ -117,7 +117,11 @@ def _infos(cells: Sequence[CellRecord]) -> Infos:
 # --------------------------------------------------------------------------- selection
 
 
-def _select(run: RunReader, options: ShowOptions) -> list[CellRecord]:
+def select(run: RunReader, options: ShowOptions) -> list[CellRecord]:
+    """The cells that are asked for.
+
+    Raises SelectionError for a task, model or metric that the run does not have.
+    """
     cells = run.manifest.cells
     metrics = {info.name for cell in cells for info in cell.scorers}
     _check("task", options.tasks, {cell.task for cell in cells})
@@ -291,60 +295,3 @@ def _metric_record(row: MetricRow, infos: Infos) -> Record:
     if info.neutral:
         record["higher_is_better"] = None
     return record
-
-
-# --------------------------------------------------------------------------- classes
-
-
-def _classes(cell: CellRecord, rows: Sequence[Answered]) -> tuple[list[Table], list[Record]]:
-    """Precision and recall by class, and what was answered in place of what."""
-    table = confusion_of(rows)
-    if table is None:
-        return [], []
-    reports = per_class(table)
-    where = f"{task_label(cell.task, cell.variant)}: {cell.model}"
-    tables = [_class_table(where, reports), _confusion_table(where, table)]
-    return tables, [_class_record(cell, report) for report in reports]
-
-
-def _class_table(where: str, reports: Sequence[ClassReport]) -> Table:
-    rows = [
-        [
-            shorten(one.label, 30),
-            str(one.n),
-            number(one.accuracy),
-            number(one.precision),
-            number(one.recall),
-            number(one.f1),
-        ]
-        for one in reports
-    ]
-    columns = ("class", "n", "accuracy", "precision", "recall", "f1")
-    return Table(f"{where}, by class", columns, rows, "lrrrrr")
-
-
-def _confusion_table(where: str, table: Confusion) -> Table:
-    """Columns are numbered when there are many classes, so that the table stays narrow."""
-    short = sum(map(len, table.labels)) <= 60
-    names = [shorten(label, 20) if short else str(i) for i, label in enumerate(table.labels, 1)]
-    rows = []
-    for i, (label, counts) in enumerate(zip(table.labels, table.counts, strict=True), 1):
-        head = shorten(label, 24) if short else f"{i} {shorten(label, 24)}"
-        rows.append([head, *(str(count) if count else "." for count in counts)])
-    title = f"{where}, target (row) and answer (column)"
-    return Table(title, ["", *names, "unreadable"], rows, "l" + "r" * (len(names) + 1))
-
-
-def _class_record(cell: CellRecord, report: ClassReport) -> Record:
-    return {
-        "cell": cell.cell,
-        "task": cell.task,
-        "variant": cell.variant,
-        "model": cell.model,
-        "class": report.label,
-        "n": report.n,
-        "accuracy": report.accuracy,
-        "precision": report.precision,
-        "recall": report.recall,
-        "f1": report.f1,
-    }

@@ -188,7 +188,12 @@ def _result(scored: ScoredCell, answers: Answers) -> CellResult:
     )
 
 
-CORPUS: dict[str, Aggregate] = {"bleu": "bleu", "chrf": "chrf", "perplexity": "perplexity"}
+CORPUS: dict[str, Aggregate] = {
+    "bleu": "bleu",
+    "chrf": "chrf",
+    "perplexity": "perplexity",
+    "circular": "circular",
+}
 
 
 def task_hash(task: TaskSpec) -> str:

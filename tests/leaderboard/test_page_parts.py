@@ -21,11 +21,12 @@ from harness.leaderboard.overview_page import overview
 from harness.leaderboard.page_parts import Sources
 from harness.leaderboard.task_facts import description, facts, prompts
 from harness.leaderboard.texts import Texts
-from harness.leaderboard.variants import settings_of, variant_charts
+from harness.leaderboard.variants import variant_charts
 from harness.records import LETTERS, Sample, Score
 from harness.results.metrics import STATUS, SampleScores
 from harness.results.run import ScorerInfo, SpecText, StageRow
 from harness.results.store import RunReader
+from harness.results.variants import settings_of
 
 
 def standings(*runs: RunReader) -> Standings:
@@ -154,6 +155,21 @@ def test_more_classes_than_can_be_read_have_no_picture(tmp_path: Path) -> None:
     board = quiz(tmp_path, choices, letters, letters)
     assert len(confusions(board.benches[0], ["base"])["base"].labels) == 26  # by letter
     assert class_table({}) is None
+
+
+def test_exercises_and_yes_and_no_are_classes_too(tmp_path: Path) -> None:
+    names, told = ["squats", "lunges", "squats"], ["squats", "squats", None]
+    samples = [Sample(f"q{n}", "?", "", row={"exercise": one}) for n, one in enumerate(names)]
+    values = [Score(float(a == b), answer=b) for a, b in zip(names, told, strict=True)]
+    cell = Cell(values={"exercise_identification": values}, samples=samples)
+    found = confusions(gather([store(tmp_path / "a", cell)]).benches[0], ["base"])
+    assert found["base"].labels == ("lunges", "squats")
+    assert found["base"].counts == ((0, 1, 0), (0, 1, 1))
+
+    samples = [Sample(f"q{n}", "A cat?", one) for n, one in enumerate(["yes", "no"])]
+    values = [Score(1.0, answer="yes"), Score(0.0, answer="yes")]
+    board = gather([store(tmp_path / "b", Cell(values={"pope": values}, samples=samples))])
+    assert confusions(board.benches[0], ["base"])["base"].counts == ((0, 1, 0), (0, 1, 0))
 
 
 def test_which_metrics_are_choices() -> None:

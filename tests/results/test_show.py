@@ -101,6 +101,18 @@ def test_the_same_choices_everywhere_are_classes_by_name(tmp_path: Path, cell, m
     assert classes == ["fight", "normal"]
 
 
+def test_exercises_have_a_table_of_classes_as_choices_have(tmp_path: Path, cell, make_run) -> None:
+    names = ["squats", "lunges"]
+    samples = [Sample(f"q{n}", "?", "", row={"exercise": one}) for n, one in enumerate(names)]
+    built = cell(values={"exercise_identification": [1.0, 0.0]}, samples=samples).build()
+    scores = {"exercise_identification": [Score(1.0, answer="squats"), Score(0.0)]}
+    run = read_run(write_run(tmp_path, make_run(replace(built, scores=scores))))
+    report = show(run, ShowOptions())
+    found = {row["class"]: row["recall"] for row in report.records["classes"]}
+    assert found == {"lunges": 0.0, "squats": 1.0}
+    assert any(", exercise_identification, by class" in one.title for one in report.tables)
+
+
 def test_a_run_can_be_narrowed(store: Store, cell) -> None:
     values = {"match": [1.0, 0.0], "sim[minilm]": [0.4, 0.6]}
     path = store(*(cell(model, task, values=values) for model in "ab" for task in ("t1", "t2")))

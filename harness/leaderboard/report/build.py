@@ -96,6 +96,7 @@ def make_tables(material: Material) -> Iterator[PaperTable]:
     found = [
         master.preference_table(evidence),
         limits.robustness_table(material.degraded),
+        limits.robustness_by_class_table(material.degraded),
         limits.headroom_table(evidence),
         speed.latency_table(material.stages),
         speed.guidance_table(evidence, material.stages),

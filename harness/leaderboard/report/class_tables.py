@@ -12,6 +12,7 @@ from harness.leaderboard.report.paper import (
     PaperCell,
     PaperTable,
     Row,
+    percent_text,
     plain,
     slug,
     value_cell,
@@ -19,12 +20,14 @@ from harness.leaderboard.report.paper import (
 from harness.leaderboard.report.studies import CLASS_STUDIES, ClassStudy
 from harness.leaderboard.report.study_tables import as_reported
 from harness.results.answers import answers, task_label
-from harness.results.classes import confusion_of, fixed
+from harness.results.classes import LETTERED, classed, confusion_by, fixed, needs_rows
+from harness.results.confusions import accuracy_of, against_normal, confused_pairs, recalled
 from harness.results.render import Record
-from harness.results.stats import wilson
 from harness.scorers.choice import Confusion
+from harness.scorers.classes import balanced_accuracy, macro_f1
 
 SHORT_LABELS = 60
+MOST_PAIRS = 5
 SMALL = "Small classes say little: look at the intervals (Wilson, 95 %)."
 
 
@@ -44,8 +47,8 @@ class Confused:
 
 
 def confused(evidence: Evidence) -> list[Confused]:
-    """The confusion of every model on every choice task with the same choices for all samples, all
-    variants of a model together."""
+    """The confusion of every model on every task whose answers are classes: one of the same choices
+    for all samples, yes or no, exercises. All variants of a model together."""
     order = {name: at for at, name in enumerate(evidence.models)}
     found = []
     for chosen in sorted(evidence.cells, key=lambda one: order[one.cell.model]):
@@ -57,11 +60,12 @@ def confused(evidence: Evidence) -> list[Confused]:
 
 
 def _confusion(chosen: Chosen) -> Confusion | None:
-    infos = [one for one in chosen.cell.scorers if bare(one.name) == "choice"]
-    if not infos:
-        return None
-    rows = answers(chosen.side.run, chosen.cell, infos[0])
-    return confusion_of(rows) if rows and fixed(rows) else None
+    """By the first metric whose answers are classes with names."""
+    for info in classed(chosen.cell):
+        rows = answers(chosen.side.run, chosen.cell, info, whole=needs_rows(info.name))
+        if bare(info.name) not in LETTERED or (rows and fixed(rows)):
+            return confusion_by(info.name, rows)
+    return None
 
 
 def class_tables(found: Sequence[Confused], reported: Sequence[ReferenceRow]) -> list[PaperTable]:
@@ -74,6 +78,7 @@ def class_tables(found: Sequence[Confused], reported: Sequence[ReferenceRow]) ->
             slug("classes", task), "", f"{task} by class, recognised in %", task
         )
         tables.append(_by_class(study, own, reported))
+        tables += [_balanced(task, own), *_mixed_up(task, own)]
         tables += [_matrix(one) for one in own]
         tables += [_matrix(one) for one in map(_against_normal, own) if one is not None]
     return tables
@@ -115,26 +120,15 @@ def _class_row(
     for one in own:
         value, low, high = recognised(one.table, label)
         cells.append(value_cell(value, (low, high), times=100))
-    sizes = {_hits(one.table, label)[1] for one in own}
+    sizes = {recalled(one.table, label)[2] for one in own}
     return (PaperCell(label), PaperCell("/".join(map(str, sorted(sizes)))), *cells)
-
-
-def _hits(table: Confusion, label: str) -> tuple[int, int]:
-    """How many of a class were recognised, of how many that have a score."""
-    if label not in table.labels:
-        return 0, 0
-    at = table.labels.index(label)
-    return table.counts[at][at], sum(table.counts[at])
 
 
 def recognised(table: Confusion, label: str) -> tuple[float | None, float | None, float | None]:
     """The share of a class that was recognised, with its interval (Wilson); None where the class
     has no sample."""
-    hit, n = _hits(table, label)
-    ends = wilson(hit, n) if n else None
-    if ends is None or ends.low is None or ends.high is None:
-        return None, None, None
-    return hit / n, ends.low, ends.high
+    value, around, n = recalled(table, label)
+    return (value, around.low, around.high) if n else (None, None, None)
 
 
 def _class_records(one: Confused) -> Iterator[Record]:
@@ -146,7 +140,7 @@ def _class_records(one: Confused) -> Iterator[Record]:
             "variant": one.variant,
             "model": one.model,
             "class": label,
-            "n": _hits(one.table, label)[1],
+            "n": recalled(one.table, label)[2],
             "recognised_percent": value,
             "low": low,
             "high": high,
@@ -168,6 +162,84 @@ def _reported_records(rows: Sequence[ReferenceRow]) -> Iterator[Record]:
             "high": None,
             "note": row.note,
         }
+
+
+# --------------------------------------------------------------------------- all classes together
+
+
+def _balanced(task: str, own: Sequence[Confused]) -> PaperTable:
+    """Accuracy beside what counts every class the same."""
+    measures = (accuracy_of, balanced_accuracy, macro_f1)
+    values = [tuple(measure(one.table) for measure in measures) for one in own]
+    rows = [
+        plain(one.name, str(one.table.n), *map(percent_text, found))
+        for one, found in zip(own, values, strict=True)
+    ]
+    return PaperTable(
+        name=slug("balanced", task),
+        caption=f"{task}: accuracy beside what counts every class the same, in %",
+        columns=("model", "n", "accuracy", "balanced accuracy", "macro F1"),
+        align="lrrrr",
+        groups=[rows],
+        records=[
+            {
+                "task": one.task,
+                "variant": one.variant,
+                "model": one.model,
+                "n": one.table.n,
+                "n_error": one.table.n_error,
+                "accuracy": found[0],
+                "balanced_accuracy": found[1],
+                "macro_f1": found[2],
+            }
+            for one, found in zip(own, values, strict=True)
+        ],
+        notes=[
+            "Balanced accuracy: the mean share recognised of the classes. Macro F1: the mean of "
+            "the classes' F1."
+        ],
+    )
+
+
+def _mixed_up(task: str, own: Sequence[Confused]) -> Iterator[PaperTable]:
+    """What was most often taken for what; nothing where all is right."""
+    pairs = [(one, confused_pairs(one.table, MOST_PAIRS)) for one in own]
+    groups = [
+        [
+            plain(
+                one.name if at == 0 else "",
+                pair.truth,
+                pair.answer,
+                str(pair.count),
+                percent_text(pair.share),
+            )
+            for at, pair in enumerate(found)
+        ]
+        for one, found in pairs
+        if found
+    ]
+    if groups:
+        yield PaperTable(
+            name=slug("mixed_up", task),
+            caption=f"{task}: what was most often taken for what",
+            columns=("model", "truth", "answer", "count", "of the class (%)"),
+            align="lllrr",
+            groups=groups,
+            records=[
+                {
+                    "task": one.task,
+                    "variant": one.variant,
+                    "model": one.model,
+                    "truth": pair.truth,
+                    "answer": pair.answer,
+                    "count": pair.count,
+                    "share": pair.share,
+                }
+                for one, found in pairs
+                for pair in found
+            ],
+            notes=[],
+        )
 
 
 # --------------------------------------------------------------------------- confusion
@@ -213,14 +285,5 @@ def _pairs(one: Confused) -> Iterator[Record]:
 
 def _against_normal(one: Confused) -> Confused | None:
     """The same with all classes but "Normal" as one; None where there is no such class."""
-    labels = one.table.labels
-    normal = [at for at, label in enumerate(labels) if label.casefold().startswith("normal")]
-    if len(normal) != 1 or len(labels) < 3:
-        return None
-    of = [int(at == normal[0]) for at in range(len(labels))]
-    counts = [[0, 0, 0], [0, 0, 0]]
-    for row, given in enumerate(one.table.counts):
-        for column, count in enumerate(given):
-            counts[of[row]][of[column] if column < len(labels) else 2] += count
-    table = Confusion(("anomaly", "normal"), tuple(map(tuple, counts)), one.table.n_error)
-    return Confused(f"{one.task} anomaly", one.variant, one.model, table)
+    table = against_normal(one.table)
+    return None if table is None else Confused(f"{one.task} anomaly", one.variant, one.model, table)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from harness.collect.gate_spec import GateSpec
-from harness.collect.yamlio import parse
 from harness.leaderboard.report.evidence import Chosen, Entry, Evidence, bare
-from harness.leaderboard.report.master import INTERVAL, verdict_words
-from harness.leaderboard.report.paper import PaperCell, PaperTable, Row, percent_text, value_cell
-from harness.leaderboard.report.study_tables import retention, settings
+from harness.leaderboard.report.master import INTERVAL
+from harness.leaderboard.report.paper import PaperCell, PaperTable, Row, value_cell
+from harness.leaderboard.report.study_tables import settings
 from harness.results.aligned import align, read_sides
 from harness.results.answers import task_label
+from harness.results.classes import sample_classes
 from harness.results.compare import Comparison, adjusted, compare_metric
+from harness.results.headroom import RULE, Headroom, headroom, headroom_record
 from harness.results.pairs import CellPair, Metric
 from harness.results.render import Record, number
+from harness.results.robustness import Ratio, ratio_of, ratios_by_class
+from harness.results.within import Measured, verdict_words
 
 # --------------------------------------------------------------------------- headroom
 
@@ -26,87 +27,42 @@ def headroom_table(evidence: Evidence) -> PaperTable | None:
     groups: dict[tuple[str, str], list[Row]] = {}
     records: list[Record] = []
     for entry in evidence.entries:
-        for least in sorted(minimums(entry)):
+        for found in headroom(entry.side.run, [Measured(entry.cell, entry.info, entry.row)]):
             rows = groups.setdefault(entry.key[:2], [])
-            rows.append(_headroom_row(entry, least, first=not rows))
-            records.append(_headroom_record(entry, least))
+            rows.append(_headroom_row(entry, found, first=not rows))
+            records.append(_headroom_record(found))
     if not groups:
         return None
     return PaperTable(
         name="headroom",
         headed=True,
         caption="How far above the declared minimum",
-        columns=("task", "metric", "model", "minimum", "value", "headroom", "reached"),
+        columns=("task", "metric", "model", "minimum", "value", "headroom", "minimum is"),
         align="lllrrrl",
         groups=list(groups.values()),
         records=records,
-        notes=[
-            INTERVAL,
-            "Reached: yes if the whole interval lies at or above the minimum, no if it lies below, "
-            "open if the minimum lies within.",
-        ],
+        notes=[INTERVAL, f"Minimum is {RULE}"],
     )
 
 
-def minimums(entry: Entry) -> set[float]:
-    """What the entry's task, as its run keeps it, asks this metric to reach."""
-    for spec in entry.side.run.manifest.specs:
-        if spec.kind == "task" and spec.name == entry.cell.task:
-            document, _ = parse(Path(spec.path), spec.text)
-            lines = document.data.get("gate") if document else None
-            return set(_floors(lines, entry)) if isinstance(lines, list) else set()
-    return set()
-
-
-def _floors(lines: Sequence[object], entry: Entry) -> Iterator[float]:
-    for line in lines:
-        try:
-            gate = GateSpec.model_validate(line)
-        except ValueError:
-            continue  # an earlier or later version's line
-        named = gate.metric in (entry.info.name, entry.base_name)
-        if named and gate.min is not None and gate.task in (None, entry.cell.task):
-            yield gate.min
-
-
-def _headroom_row(entry: Entry, least: float, *, first: bool) -> Row:
-    row = entry.row
-    above = None if row.value is None else row.value - least
+def _headroom_row(entry: Entry, found: Headroom, *, first: bool) -> Row:
+    label = f" ({found.column} {found.label})" if found.label else ""
     return (
         PaperCell(task_label(*entry.key[:2]) if first else ""),
-        PaperCell(entry.base_name),
+        PaperCell(entry.base_name + label),
         PaperCell(entry.cell.model),
-        PaperCell(f"{least:g}"),
-        value_cell(row.value, (row.low, row.high)),
-        PaperCell(number(above, sign=True)),
-        PaperCell(_reached(entry, least)),
+        PaperCell(f"{found.least:g}"),
+        value_cell(found.value, (found.interval.low, found.interval.high)),
+        PaperCell(number(found.above, sign=True)),
+        PaperCell(found.reached),
     )
 
 
-def _reached(entry: Entry, least: float) -> str:
-    row = entry.row
-    if row.value is None:
-        return "-"
-    low = row.value if row.low is None else row.low
-    high = row.value if row.high is None else row.high
-    return "yes" if low >= least else "no" if high < least else "open"
-
-
-def _headroom_record(entry: Entry, least: float) -> Record:
-    row = entry.row
-    return {
-        "task": row.task,
-        "variant": row.variant,
-        "model": row.model,
-        "metric": entry.info.name,
-        "minimum": least,
-        "value": row.value,
-        "low": row.low,
-        "high": row.high,
-        "headroom": None if row.value is None else row.value - least,
-        "reached": _reached(entry, least),
-        "n": row.n,
-    }
+def _headroom_record(found: Headroom) -> Record:
+    record = headroom_record(found)
+    last = ("class_column", "class")  # what most have not
+    kept = {name: value for name, value in record.items() if name not in last}
+    return {**kept, **{name: record[name] for name in last}}
 
 
 # --------------------------------------------------------------------------- robustness
@@ -122,6 +78,8 @@ class Degraded:
     clean: Chosen
     degraded: Chosen
     comparison: Comparison
+    ratio: Ratio
+    by_class: Mapping[str, Ratio]
 
 
 def degraded(evidence: Evidence) -> list[Degraded]:
@@ -138,9 +96,9 @@ def degraded(evidence: Evidence) -> list[Degraded]:
         if clean is not None and not _is_clean(chosen):
             row = _compared(evidence, clean, chosen)
             if row is not None:
-                found.append(Degraded(clean, chosen, row))
+                found.append(row)
     rows = adjusted([one.comparison for one in found])
-    return [Degraded(one.clean, one.degraded, row) for one, row in zip(found, rows, strict=True)]
+    return [replace(one, comparison=row) for one, row in zip(found, rows, strict=True)]
 
 
 def _is_clean(chosen: Chosen) -> bool:
@@ -154,7 +112,7 @@ def _clean(chosen: Chosen) -> tuple[str, ...]:
     return tuple(one for one in own if not one.startswith((DEGRADED, LEVEL)))
 
 
-def _compared(evidence: Evidence, clean: Chosen, other: Chosen) -> Comparison | None:
+def _compared(evidence: Evidence, clean: Chosen, other: Chosen) -> Degraded | None:
     names = [one.info for one in evidence.primary if one.cell.cell == clean.cell.cell]
     known = {info.name for info in other.cell.scorers}
     infos = [info for info in names if info.name in known]
@@ -165,7 +123,9 @@ def _compared(evidence: Evidence, clean: Chosen, other: Chosen) -> Comparison | 
     pair = CellPair(clean.cell, other.cell, [])
     before, after = metric.sides
     cut = Metric(metric.info, metric.ids, before, after, metric.clusters)
-    return compare_metric(clean.side, other.side, pair, cut)
+    by_class = ratios_by_class(cut, sample_classes(clean.side.run, clean.cell))
+    comparison = compare_metric(clean.side, other.side, pair, cut)
+    return Degraded(clean, other, comparison, ratio_of(cut), by_class)
 
 
 def robustness_table(found: Sequence[Degraded]) -> PaperTable | None:
@@ -194,7 +154,8 @@ def robustness_table(found: Sequence[Degraded]) -> PaperTable | None:
         records=[_robust_record(one) for one in found],
         notes=[
             INTERVAL,
-            "Kept: degraded in % of clean. Difference: paired by sample; the verdict is of it, "
+            "Kept: degraded in % of clean, its interval a paired bootstrap. Difference: paired by "
+            "sample; the verdict is of it, "
             f"* where it does not survive Holm's correction for {len(found)} comparisons.",
         ],
     )
@@ -209,7 +170,7 @@ def _robust_row(one: Degraded, *, first: bool) -> Row:
         PaperCell(cell.variant),
         value_cell(row.before.value, (row.before.interval.low, row.before.interval.high)),
         value_cell(row.after.value, (row.after.interval.low, row.after.interval.high)),
-        PaperCell(percent_text(retention(row))),
+        value_cell(one.ratio.value, _ends(one.ratio), times=100),
         value_cell(row.difference.value, (row.difference.low, row.difference.high), sign=True),
         PaperCell(verdict_words(row)),
     )
@@ -226,10 +187,67 @@ def _robust_record(one: Degraded) -> Record:
         "n": row.n,
         "clean": row.before.value,
         "degraded": row.after.value,
-        "kept_percent": None if (kept := retention(row)) is None else 100 * kept,
+        **_kept(one.ratio),
         "difference": row.difference.value if row.n else None,
         "difference_low": row.difference.low,
         "difference_high": row.difference.high,
         "p_holm": row.p_holm,
         "verdict": row.verdict,
     }
+
+
+def _ends(found: Ratio) -> tuple[float | None, float | None]:
+    return found.interval.low, found.interval.high
+
+
+def _kept(found: Ratio) -> dict[str, float | None]:
+    values = {"kept_percent": found.value, "kept_low": found.interval.low}
+    values["kept_high"] = found.interval.high
+    return {name: None if one is None else 100 * one for name, one in values.items()}
+
+
+def robustness_by_class_table(found: Sequence[Degraded]) -> PaperTable | None:
+    """What degraded input leaves of each class; None if no task with classes has any."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for one in found:
+        cell = one.degraded.cell
+        for label, ratio in one.by_class.items():
+            rows = groups.setdefault((cell.task, cell.model), [])
+            names = [f"{cell.task}: {bare(one.comparison.metric)}", cell.model]
+            rows.append(
+                (
+                    *(PaperCell("" if rows else name) for name in names),
+                    PaperCell(cell.variant),
+                    PaperCell(label),
+                    PaperCell(str(ratio.n)),
+                    PaperCell(number(ratio.clean)),
+                    PaperCell(number(ratio.degraded)),
+                    value_cell(ratio.value, _ends(ratio), times=100),
+                )
+            )
+    if not groups:
+        return None
+    return PaperTable(
+        name="robustness_by_class",
+        caption="Degraded input against clean, by class",
+        columns=("task", "model", "settings", "class", "n", "clean", "degraded", "kept (%)"),
+        align="llllrrrr",
+        groups=list(groups.values()),
+        records=[
+            {
+                "task": one.degraded.cell.task,
+                "model": one.degraded.cell.model,
+                "clean_variant": one.clean.cell.variant,
+                "degraded_variant": one.degraded.cell.variant,
+                "metric": one.comparison.metric,
+                "class": label,
+                "n": ratio.n,
+                "clean": ratio.clean,
+                "degraded": ratio.degraded,
+                **_kept(ratio),
+            }
+            for one in found
+            for label, ratio in one.by_class.items()
+        ],
+        notes=["Kept: degraded in % of clean, its interval a paired bootstrap over the class."],
+    )

@@ -23,6 +23,7 @@ from harness.results.compare import Comparison
 from harness.results.compare_report import comparison_record, p_value
 from harness.results.preferences import preference_record
 from harness.results.render import Record, number
+from harness.results.within import verdict_words
 
 MODELS_ABREAST = 5
 INTERVAL = "[low, high]: 95 % interval."
@@ -164,13 +165,6 @@ def delta_cell(found: Comparison | None, times: float = 1.0) -> PaperCell:
         return PaperCell("" if found is None else "-")
     ends = (found.difference.low, found.difference.high)
     return value_cell(found.difference.value, ends, times=times, sign=True)
-
-
-def verdict_words(found: Comparison | None) -> str:
-    """The verdict, with a star if it does not hold among so many."""
-    if found is None:
-        return ""
-    return found.verdict + (" *" if found.claimed and not found.holds else "")
 
 
 def p_text(found: Comparison | None) -> str:

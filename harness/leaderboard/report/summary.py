@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from harness.leaderboard.report.evidence import Entry, Evidence
 from harness.leaderboard.report.markdown import escaped, grid, paragraph
-from harness.leaderboard.report.master import by_place, metric_label, p_text, verdict_words
+from harness.leaderboard.report.master import by_place, metric_label, p_text
 from harness.leaderboard.report.paper import PaperTable, listed, plain, plural
 from harness.results.answers import task_label
 from harness.results.compare import Comparison
 from harness.results.render import interval, number
 from harness.results.stats import Interval
+from harness.results.within import verdict_words
 
 SMALL = 100
 
