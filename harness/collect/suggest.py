@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+LEAST_PART = 3
+"""Letters from which on a part of a name may mean it: `vad` for `vad_approach`."""
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for the nearest of the known words, or nothing if none is near."""
@@ -19,6 +22,8 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     for name in known:
         folded.setdefault(name.lower(), name)
     close = difflib.get_close_matches(word.lower(), list(folded), n=1)
+    if not close and len(word) >= LEAST_PART:
+        close = sorted((name for name in folded if word.lower() in name), key=len)
     return folded[close[0]] if close else None
 
 

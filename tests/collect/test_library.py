@@ -117,7 +117,7 @@ def test_unknown_names_say_what_was_meant(tmp_path: Path) -> None:
     project = Project.here(tmp_path)
     with pytest.raises(SelectionError, match=r"no model named 'tinylama' \(did you mean 'tiny-l"):
         project.get_model("tinylama")
-    with pytest.raises(SelectionError, match=r"no task named 'vad' "):
+    with pytest.raises(SelectionError, match=r"no task named 'vad' \(did you mean 'vad_approach'"):
         project.get_task("vad")
     with pytest.raises(SelectionError, match="no judge named 'zzz'"):
         project.get_judge("zzz")
