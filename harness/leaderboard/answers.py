@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DONE = (
     "sample", "epoch", "text", "finish_reason", "prompt_tokens", "completion_tokens", "truncated",
-    "latency_ms", "error", "prompt",
+    "latency_ms", "error", "prompt", "frames",
 )  # fmt: skip
 SCORED = ("sample", "scorer", "value", "status", "answer", "explanation")
 SAID = (
@@ -163,6 +163,8 @@ def _completions(done: pa.Table, at: NDArray[np.int_], texts: Texts) -> Columns:
         columns[name] = values_of_column(done, name)
     columns["latency_ms"] = rounded(numbers_of(done.column("latency_ms")).astype(float), 4)
     optional = {"truncated": values_of_column(done, "truncated")}
+    if "frames" in done.column_names:
+        optional["frames"] = values_of_column(done, "frames")
     if texts.answers:
         optional["error"] = texts.all(values_of_column(done, "error"))
     if texts.answers and texts.prompts and "prompt" in done.column_names:

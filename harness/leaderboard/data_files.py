@@ -19,10 +19,12 @@ from harness.leaderboard.answers import (
 from harness.leaderboard.classes import is_choice
 from harness.leaderboard.downloads import run_files
 from harness.leaderboard.folder import FORMAT, SiteFolder
+from harness.leaderboard.frames_seen import Looks, looks_of, times_of
 from harness.leaderboard.gather import Bench, Board, BoardCell
 from harness.leaderboard.keeping import disagreements, failures
-from harness.leaderboard.media import Pictures
+from harness.leaderboard.media import Pictures, file_stamp
 from harness.leaderboard.names import short_hash
+from harness.leaderboard.posters import BUDGET, Posters, look_id, strip_files, wanted
 from harness.leaderboard.samples import (
     SampleTexts,
     Shown,
@@ -50,17 +52,23 @@ class DataFiles:
     most: int | None = None
     home: tuple[Path, ...] = ()
     pictures: Pictures = field(default_factory=Pictures)
+    posters: Posters = field(default_factory=Posters)
     changed: list[str] = field(default_factory=list)
     """Runs whose data were written."""
     shown: dict[str, Shown] = field(default_factory=dict)
+    strips: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Run and cell -> the folder of the frames that were seen in it."""
 
     def write(self) -> None:
         """All samples, then all runs. Raises StoreError for a damaged run, or a full disk."""
         cells: dict[str, list[BoardCell]] = {}
         for cell in self.board.past:
             cells.setdefault(cell.samples, []).append(cell)
+        looks = {look_id(c.samples, one) for c in self.board.past if (one := looks_of(c))}
+        self.posters.share = BUDGET // max(1, len(looks))
         for group in cells.values():
-            self._write_samples(group)
+            found = self._write_samples(group)
+            self._write_strips(group, found)
         for run in self.board.runs:
             self._write_run(run)
 
@@ -72,7 +80,7 @@ class DataFiles:
                 return None if shown.kept is None else {shown.ids[i] for i in shown.kept}
         return None
 
-    def _write_samples(self, cells: list[BoardCell]) -> None:
+    def _write_samples(self, cells: list[BoardCell]) -> SampleTexts:
         key = cells[0].samples
         found = read_samples(cells[0])
         if self.most is not None and found.shown.count > self.most:
@@ -86,6 +94,30 @@ class DataFiles:
             folder = cells[0].samples_folder
             files = _below(folder, _sample_files(found, self.texts, pictures.entries))
             self.site.write(f"samples/{key}", stamp, [*files, *pictures.files])
+        return found
+
+    def _write_strips(self, cells: list[BoardCell], found: SampleTexts) -> None:
+        """Frames of videos, once for all cells that saw the same samples in the same way."""
+        groups: dict[Looks, list[BoardCell]] = {}
+        for cell in cells:
+            if any(found.columns["media"]) and (looks := looks_of(cell)) is not None:
+                groups.setdefault(looks, []).append(cell)
+        for looks, own in groups.items():
+            root = self.pictures.roots.get(own[0].record.task)
+            files = wanted(found, root, looks)
+            if not files:
+                continue
+            name = look_id(found.shown.key, looks)
+            self.strips |= {(c.run.run_id, c.record.cell): f"data/posters/{name}" for c in own}
+            seen = times_of(own)
+            paths = sorted({path for i in files for path in found.columns["media"][i]})
+            there = [[path, *file_stamp(root, path)] for path in paths]
+            words = [self.texts.words, self.posters.share, sorted(seen.items())]
+            stamp = _stamp(found.shown.stamp, name, there, *words)
+            if not self.site.keep(f"posters/{name}", stamp):
+                strips = self.posters.of(found, files, looks, seen)
+                made = strip_files(name, found.shown, strips, self.texts)
+                self.site.write(f"posters/{name}", stamp, made)
 
     def _write_run(self, run: RunReader) -> None:
         cells = [cell for cell in self.board.past if cell.run is run]
@@ -127,21 +159,25 @@ def _letters(tables: CellTables) -> dict[str, str]:
     return found
 
 
+Strips = Mapping[tuple[str, str], str]
+
+
 def board_value(
-    board: Board, rows: Mapping[str, Any], shown: Mapping[str, Shown]
+    board: Board, rows: Mapping[str, Any], shown: Mapping[str, Shown], strips: Strips | None = None
 ) -> dict[str, Any]:
     """``board.js``: what the pages on which people dig must know of all cells."""
-    cells = [cell for bench in board.benches for cell in _cells_of(bench, shown)]
+    cells = [cell for bench in board.benches for cell in _cells_of(bench, shown, strips or {})]
     return {"schema": SCHEMA, **rows, "cells": cells}
 
 
-def _cells_of(bench: Bench, shown: Mapping[str, Shown]) -> Iterator[dict[str, Any]]:
+def _cells_of(bench: Bench, shown: Mapping[str, Shown], strips: Strips) -> Iterator[dict[str, Any]]:
     for model, cell in bench.cells.items():
         metrics = {
             name: [*map(finite, (row.value, row.low, row.high)), row.n, row.n_error + row.n_skipped]
             for name, row in cell.metrics.items()
         }
         judges = dict.fromkeys(info.judge for info in cell.record.scorers if info.judge)
+        folder = strips.get((cell.run.run_id, cell.record.cell))
         yield {
             "task": bench.task,
             "variant": bench.variant,
@@ -153,6 +189,7 @@ def _cells_of(bench: Bench, shown: Mapping[str, Shown]) -> Iterator[dict[str, An
             "n": cell.record.samples,
             "metrics": metrics,
             "judges": list(judges),
+            **({"posters": folder} if folder else {}),
         }
 
 

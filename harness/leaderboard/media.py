@@ -7,7 +7,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from harness.errors import HarnessError
 from harness.leaderboard.gather import Board, BoardCell
 from harness.leaderboard.names import short_hash
 from harness.leaderboard.samples import SampleTexts
+from harness.results.arrays import values_of
+from harness.results.store import RunReader
+from harness.tasks.media import media_folder
 
 WIDEST = 480
 """Pixels of the longer side of a picture."""
@@ -46,7 +49,7 @@ class Pictures:
     """Makes pictures of the media of samples. ``roots`` are the folders that media may lie in:
     nothing outside them is published; none of them, no pictures."""
 
-    roots: dict[str, Path] = field(default_factory=dict)
+    roots: Mapping[str, Path] = field(default_factory=dict)
     """Task -> the folder that the paths of its media start from."""
     drawn: Callable[[str], bytes | None] = lambda path: None
     """The pictures that the site has already, by their path in it."""
@@ -90,28 +93,87 @@ class Pictures:
 
 
 def media_roots(board: Board, project: Project | None) -> dict[str, Path]:
-    """Task -> the folder of its data file, which paths of media are relative to; only tasks that
-    the project has."""
+    """Task -> the folder which paths of its media are relative to, if it lies in the project; only
+    tasks that the project has."""
+    return _roots(board.tasks, project)
+
+
+def _roots(tasks: Iterable[str], project: Project | None) -> dict[str, Path]:
     found = {}
-    for task in board.tasks:
+    for task in tasks:
         if project is None or not project.knows("task", task):
             continue
         try:
             spec = project.get_task(task)
         except HarnessError:  # a broken file of today says nothing about the run
             continue
-        if "://" not in spec.data.path:
-            found[task] = (spec.path.parent / spec.data.path).parent
+        folder = media_folder(spec.path, spec.data.path, spec.data.media_root)
+        if _within(folder, spec.root):
+            found[task] = folder
     return found
+
+
+def _within(folder: Path, root: Path) -> bool:
+    """Whether a folder is one of the project's own: whoever may run a task on files that lie
+    elsewhere has not said that they may be published."""
+    try:
+        return folder.resolve().is_relative_to(root.resolve())
+    except BROKEN:
+        return False
+
+
+def is_video(path: str) -> bool:
+    """Whether a file is none of those that are drawn as they are, by its name."""
+    return Path(path).suffix.lower() not in IMAGES
+
+
+def own_file(root: Path | None, path: str) -> Path | None:
+    """A file below the folder of a task's media; None if it is not there, or leads out of it."""
+    if root is None:
+        return None
+    try:
+        whole = (root / path).resolve(strict=True)
+        # a pipe would be waited for
+        return whole if whole.is_relative_to(root.resolve()) and whole.is_file() else None
+    except BROKEN:
+        return None
+
+
+def media_stamp(run: RunReader, project: Project | None) -> list[object]:
+    """What tells that a file which samples name is another one now. Raises StoreError."""
+    named = sorted(set(_named(run)))
+    roots = _roots(dict.fromkeys(task for task, _ in named), project)
+    return [[task, path, *file_stamp(roots.get(task), path)] for task, path in named]
+
+
+def file_stamp(root: Path | None, path: str) -> tuple[int, ...]:
+    """The size of a file and its time; nothing for none."""
+    try:
+        stat = None if root is None else (root / path).stat()
+    except BROKEN:
+        return ()
+    return () if stat is None else (stat.st_size, stat.st_mtime_ns)
+
+
+def _named(run: RunReader) -> Iterator[tuple[str, str]]:
+    """The media of a run's samples, with their task."""
+    table = run.table("samples", ("task", "media"))
+    chunks = zip(table.column("task").chunks, table.column("media").chunks, strict=True)
+    for tasks, media in chunks:
+        if not len(media.flatten()):
+            continue
+        for task, paths in zip(values_of(tasks), values_of(media), strict=True):
+            for path in paths or ():
+                yield task, path
 
 
 def _draw(path: Path, root: Path, drawn: Callable[[str], bytes | None]) -> tuple[str, bytes] | None:
     """(path in the site, JPEG); the path is named after the file's own bytes."""
     try:
-        whole = path.resolve(strict=True)
-        if not whole.is_relative_to(root.resolve()) or whole.suffix.lower() not in IMAGES:
+        whole = own_file(root, str(path))
+        if whole is None or whole.suffix.lower() not in IMAGES:
             return None
-        if not whole.is_file() or whole.stat().st_size > LONGEST:  # a pipe would be waited for
+        if whole.stat().st_size > LONGEST:
             return None
         raw = whole.read_bytes()
         digest = hashlib.sha256(raw).hexdigest()[:16]

@@ -38,7 +38,9 @@ SHOWN = (
     "judges/calibration/**/*",
     f"{BASELINES}/*/{FILE_NAME}",
 )
-"""Files of a project, beside its runs, that pages are made of."""
+"""Files of a project, beside its runs, that pages are made of; and what samples name as media."""
+DECODED = Path(".harness/media")
+"""Of a project: the clips that its runs have decoded."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def _fill(
     from harness.leaderboard.data_files import DataFiles
     from harness.leaderboard.gather import gather
     from harness.leaderboard.media import Pictures, media_roots
+    from harness.leaderboard.posters import Posters
     from harness.leaderboard.site_pages import site_pages
 
     site.groups.clear()
@@ -143,10 +146,16 @@ def _fill(
     roots = media_roots(board, options.project)
     home = local_folders(options.project)
     data = DataFiles(
-        board, site, options.texts, options.max_samples, home, Pictures(roots, site.whole)
+        board,
+        site,
+        options.texts,
+        options.max_samples,
+        home,
+        Pictures(roots, site.whole),
+        Posters(options.project.root / DECODED if options.project is not None else None),
     )
     data.write()
-    site.write("pages", "", site_pages(board, options, home, data.shown))
+    site.write("pages", "", site_pages(board, options, home, data))
     return board, tuple(data.changed)
 
 
@@ -192,7 +201,8 @@ def site_stamp(runs: Sequence[RunReader], options: PublishOptions) -> str:
     digest = hashlib.sha256()
     words = [FORMAT, harness.__version__, options.title, options.max_samples, options.live]
     digest.update(json.dumps([*words, options.texts.words], default=str).encode())
-    for run in sorted(runs, key=lambda one: one.path.as_posix()):
+    ordered = sorted(runs, key=lambda one: one.path.as_posix())
+    for run in ordered:
         digest.update(_digest(run.path / FILE_NAME))
     folders: dict[Path, tuple[str, ...]] = {library_root(): ("leaderboard/site/*",)}
     folders[Path(harness.__file__).parent] = ("leaderboard/**/*.py",)
@@ -202,7 +212,20 @@ def site_stamp(runs: Sequence[RunReader], options: PublishOptions) -> str:
         for file in sorted({one for pattern in patterns for one in root.glob(pattern)}):
             if file.is_file():
                 digest.update(file.relative_to(root).as_posix().encode() + _digest(file))
+    if options.project is not None:
+        for run in ordered:
+            digest.update(_media(run, options.project))
     return digest.hexdigest()
+
+
+def _media(run: RunReader, project: Project) -> bytes:
+    """What tells that a picture or a video of a run's samples has changed."""
+    from harness.leaderboard.media import media_stamp
+
+    try:
+        return json.dumps(media_stamp(run, project)).encode()
+    except StoreError as error:  # a damaged run: whoever reads it next says so
+        return str(error).encode("utf-8", "backslashreplace")
 
 
 def _digest(file: Path) -> bytes:

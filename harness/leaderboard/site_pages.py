@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from harness.leaderboard.charts import bundle, theme
 from harness.leaderboard.classes import is_choice
 from harness.leaderboard.columns import Standings, model_href, task_href
 from harness.leaderboard.costs import stages
-from harness.leaderboard.data_files import board_value
+from harness.leaderboard.data_files import DataFiles, board_value
 from harness.leaderboard.deltas import FIELDS, Deltas, comparison_rows, find_deltas, refused_rows
 from harness.leaderboard.examples import find_examples
 from harness.leaderboard.gather import Board
@@ -26,7 +26,7 @@ from harness.leaderboard.overview_page import overview
 from harness.leaderboard.page_parts import Sources
 from harness.leaderboard.pages import assets, render_live, render_pages
 from harness.leaderboard.rulings import find_rulings
-from harness.leaderboard.samples import SHARD, Shown
+from harness.leaderboard.samples import SHARD
 from harness.leaderboard.scripts import real, script
 from harness.leaderboard.task_page import task_view
 from harness.leaderboard.trade_page import trade_view
@@ -41,10 +41,10 @@ def site_pages(
     board: Board,
     options: PublishOptions,
     home: tuple[Path, ...],
-    shown: Mapping[str, Shown],
+    data: DataFiles,
 ) -> Iterator[tuple[str, bytes]]:
-    """(path, content) of everything that is not data of one run; ``shown`` says of which samples
-    there are texts."""
+    """(path, content) of everything that is not data of one run; ``data`` says of which samples
+    there are texts and frames."""
     standings = Standings(board, find_deltas(board))
     sources = Sources(
         options.texts, options.project, home, find_rulings(board, options.project), _stages(board)
@@ -67,7 +67,7 @@ def site_pages(
     yield from assets().items()
     yield "assets/vega.js", bundle().encode()
     yield "assets/themes.js", script("themes", {m: theme(m) for m in ("light", "dark")})
-    yield from _data(standings, options, shown)
+    yield from _data(standings, options, data)
     yield from _more_data(standings.deltas, trade, past)
     yield from _tables(board)
 
@@ -92,7 +92,7 @@ def _stages(board: Board) -> dict[tuple[str, str], Any]:
 
 
 def _data(
-    standings: Standings, options: PublishOptions, shown: Mapping[str, Shown]
+    standings: Standings, options: PublishOptions, files: DataFiles
 ) -> Iterator[tuple[str, bytes]]:
     board = standings.board
     columns = [_column(one.column) for one in standings.all]
@@ -109,7 +109,7 @@ def _data(
     ]
     head: dict[str, Any] = {"title": options.title, "texts": options.texts.answers, "shard": SHARD}
     head |= {"columns": columns, "models": models, "tasks": tasks}
-    yield "data/board.js", script("board", board_value(board, head, shown))
+    yield "data/board.js", script("board", board_value(board, head, files.shown, files.strips))
 
 
 def _more_data(deltas: Deltas, trade: TradeOff, past: History) -> Iterator[tuple[str, bytes]]:

@@ -13,7 +13,7 @@ from harness.collect.library import library_root
 if TYPE_CHECKING:
     from selenium.webdriver.chrome.webdriver import WebDriver
 
-SCRIPTS = ("boot.js", "site.js", "explore.js", "explore-answers.js")
+SCRIPTS = ("boot.js", "site.js", "explore.js", "explore-frames.js", "explore-answers.js")
 PAGE = """<!doctype html><html lang="en"><title>explore</title>
 <script src="boot.js"></script>{scripts}<body data-page="none"><p id="say"></p></body></html>"""
 
