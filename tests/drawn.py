@@ -12,6 +12,7 @@ from harness.leaderboard.charts import (
     HeatRow,
     HistoryRow,
     LatencyRow,
+    StackRow,
     TradeOffRow,
     TrainingRow,
     confusion,
@@ -21,6 +22,7 @@ from harness.leaderboard.charts import (
     heat_map,
     history,
     latency,
+    stacked_bars,
     trade_off,
     training_curve,
 )
@@ -108,6 +110,17 @@ def every_kind(a: str = MODELS[0], b: str = MODELS[1], word: str = "accuracy") -
             [LatencyRow(m, f"{word} stage", 100 * v, 200 * v, 300 * v) for m, v in both],
             axes,
         ),
+        stacked_bars(
+            "stages",
+            "Stages",
+            [
+                StackRow(m, s + word, 100 * v, 90 * v)
+                for m, v in both
+                for s in ("decode", "prefill")
+            ],
+            [(a, 70.0)],
+            axes,
+        ),
     ]
 
 
@@ -129,4 +142,5 @@ def empty() -> list[Chart]:
         history("history", "t", []),
         training_curve("training", "t", [TrainingRow(1, None, None)]),
         latency("latency", "t", []),
+        stacked_bars("stages", "t", [StackRow("m", "s", 0.0)]),
     ]

@@ -51,14 +51,20 @@ class HeatRow:
 
 
 def confusion(
-    name: str, title: str, rows: Sequence[ConfusionRow], models: Sequence[str] = ()
+    name: str,
+    title: str,
+    rows: Sequence[ConfusionRow],
+    models: Sequence[str] = (),
+    panel: str = "model",
 ) -> Chart:
     """One matrix a model: truth in rows, answers in columns, colour the share of its row.
+
+    ``panel`` is what a matrix stands for, if it is no model: a variant, say.
 
     Classes stand in the order in which they first are a truth, then what was only answered.
     Counts of the same cell are added.
     """
-    columns = ("model", "truth", "answer", "count", "share of the row")
+    columns = (panel, "truth", "answer", "count", "share of the row")
     if not any(row.count for row in rows):
         return nothing(name, title, columns)
     shown = drawn([row.model for row in rows], in_order((row.model for row in rows), models))
@@ -89,14 +95,16 @@ def confusion(
     keys = ("model", "truth", "answer", "count", "share")
     table = Table(columns, tuple(tuple(row[key] for key in keys) for row in values), values)
     drawing = _confusion(table, len(shown), len(answers))
-    return chart(name, title, _confusion_alt(counts, shown), table, drawing)
+    return chart(name, title, _confusion_alt(counts, shown, panel), table, drawing)
 
 
 def _ink(shade: float) -> str:
     return "high" if shade >= FLIP else "low"
 
 
-def _confusion_alt(counts: Mapping[tuple[str, str, str], int], shown: Sequence[str]) -> str:
+def _confusion_alt(
+    counts: Mapping[tuple[str, str, str], int], shown: Sequence[str], panel: str
+) -> str:
     said = []
     for model in shown:
         own = {cell[1:]: count for cell, count in counts.items() if cell[0] == model}
@@ -107,7 +115,7 @@ def _confusion_alt(counts: Mapping[tuple[str, str, str], int], shown: Sequence[s
             truth, answer = max(wrong, key=lambda cell: wrong[cell])
             text += f", most often wrong: {truth} taken for {answer} ({wrong[truth, answer]})"
         said.append(text)
-    return f"Confusion matrices of {counted(len(shown), 'model')}. {listed(said)}."
+    return f"Confusion matrices of {counted(len(shown), panel)}. {listed(said)}."
 
 
 def _confusion(table: Table, panels: int, classes: int) -> Any:

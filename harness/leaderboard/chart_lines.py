@@ -57,10 +57,18 @@ class TrainingRow:
 
 
 def curve(
-    name: str, title: str, rows: Sequence[CurveRow], axes: Axes, models: Sequence[str] = ()
+    name: str,
+    title: str,
+    rows: Sequence[CurveRow],
+    axes: Axes,
+    models: Sequence[str] = (),
+    line: str = "model",
 ) -> Chart:
-    """One line a model over a setting, with points and bands; a missing value breaks no line."""
-    columns = ("model", axes.x, axes.y, "low", "high")
+    """One line a model over a setting, with points and bands; a missing value breaks no line.
+
+    ``line`` is what a line stands for, if it is no model: a kind of degradation, say.
+    """
+    columns = (line, axes.x, axes.y, "low", "high")
     rows = [row for row in rows if finite(row.value) is not None and finite(row.x) is not None]
     if not rows:
         return nothing(name, title, columns)
@@ -81,11 +89,13 @@ def curve(
         )
     keys = ("model", "x", "value", "low", "high")
     table = Table(columns, tuple(tuple(row[key] for key in keys) for row in values), values)
-    text = _curve_alt(values, shown, axes)
+    text = _curve_alt(values, shown, axes, line)
     return chart(name, title, text, table, _curve(table, order, shown, axes))
 
 
-def _curve_alt(values: Sequence[dict[str, Cell]], shown: Sequence[str], axes: Axes) -> str:
+def _curve_alt(
+    values: Sequence[dict[str, Cell]], shown: Sequence[str], axes: Axes, line: str
+) -> str:
     said = []
     for model in shown:
         own = [row for row in values if row["model"] == model]
@@ -93,7 +103,7 @@ def _curve_alt(values: Sequence[dict[str, Cell]], shown: Sequence[str], axes: Ax
             f"{model}: {own[0]['text']} at {own[0]['x']:g}"
             + (f", {own[-1]['text']} at {own[-1]['x']:g}" if len(own) > 1 else "")
         )
-    return f"{axes.y} over {axes.x} for {counted(len(shown), 'model')}. {listed(said)}."
+    return f"{axes.y} over {axes.x} for {counted(len(shown), line)}. {listed(said)}."
 
 
 def _curve(table: Table, order: Sequence[str], shown: Sequence[str], axes: Axes) -> Any:

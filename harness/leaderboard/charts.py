@@ -39,6 +39,7 @@ from harness.leaderboard.chart_bars import BarRow, LatencyRow, grouped_bars, lat
 from harness.leaderboard.chart_cells import ConfusionRow, HeatRow, confusion, heat_map
 from harness.leaderboard.chart_grammar import Axes, Chart
 from harness.leaderboard.chart_lines import CurveRow, TrainingRow, curve, training_curve
+from harness.leaderboard.chart_stacks import StackRow, stacked_bars
 from harness.leaderboard.chart_theme import BACKGROUND, MODES, Mode, theme
 from harness.leaderboard.chart_trade import TradeOffRow, trade_off
 from harness.leaderboard.chart_verdicts import ForestRow, HistoryRow, forest, history
@@ -57,6 +58,7 @@ __all__ = [
     "HistoryRow",
     "LatencyRow",
     "Mode",
+    "StackRow",
     "TradeOffRow",
     "TrainingRow",
     "bundle",
@@ -68,6 +70,7 @@ __all__ = [
     "history",
     "latency",
     "render",
+    "stacked_bars",
     "theme",
     "trade_off",
     "training_curve",

@@ -18,6 +18,7 @@ from harness.leaderboard.costs import size_of
 from harness.leaderboard.gather import BoardCell, fields_of
 from harness.leaderboard.names import slug
 from harness.leaderboard.page_parts import Sources
+from harness.leaderboard.stage_charts import stages_of_model
 from harness.leaderboard.task_page import difference_chart, short_label
 from harness.leaderboard.views import Code, Link, ModelView, TextTable
 from harness.results.answers import task_label
@@ -44,6 +45,7 @@ def model_view(model: str, standings: Standings, sources: Sources) -> ModelView:
     charts = [
         *difference_chart(f"{slug(model)}-forest", columns, [model], _task_and_metric),
         *_curve(model, folder),
+        *stages_of_model(model, board, sources),
         *_latency(model, standings, sources),
     ]
     return ModelView(

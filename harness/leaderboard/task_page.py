@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.leaderboard.charts import Axes, BarRow, Chart, ForestRow, forest, grouped_bars
+from harness.leaderboard.class_matrices import matrix_charts, named_by_variant
 from harness.leaderboard.classes import class_charts, class_table, confusions
 from harness.leaderboard.columns import Standing, Standings
 from harness.leaderboard.gather import Bench
 from harness.leaderboard.names import slug
 from harness.leaderboard.page_parts import Sources
 from harness.leaderboard.task_facts import description, facts, prompts, readme, rubrics
-from harness.leaderboard.variants import variant_charts
+from harness.leaderboard.variants import short_variant, variant_charts
 from harness.leaderboard.views import Example, TaskView
 from harness.results.judged import judge_notes
+from harness.scorers.choice import Confusion
 
 RANGE = Axes("difference to the baseline, in % of the metric's range")
 CRITERIA = Axes("share of the points", "criterion")
@@ -35,7 +37,8 @@ def task_view(
     charts = [
         *difference_chart(f"{slug(task)}-forest", columns, models, _model_and_metric),
         *variant_charts(benches, models),
-        *(c for b in benches for c in class_charts(b, matrices[b.column("choice")], models)),
+        *(c for b in benches for c in _class_charts(b, matrices[b.column("choice")], models)),
+        *matrix_charts([(b, matrices[b.column("choice")]) for b in benches], models),
         *(c for b in benches for c in _criteria(b, models)),
     ]
     return TaskView(
@@ -56,6 +59,12 @@ def task_view(
         examples=tuple(one for b in benches for one in examples.get((b.task, b.variant), ())),
         notes=_notes(benches, sources),
     )
+
+
+def _class_charts(
+    bench: Bench, found: Mapping[str, Confusion], models: Sequence[str]
+) -> list[Chart]:
+    return named_by_variant(class_charts(bench, found, models), bench)
 
 
 Label = Callable[[Standing, str], str]
@@ -89,13 +98,6 @@ def difference_chart(
 def _model_and_metric(one: Standing, model: str) -> str:
     variant = short_variant(one.bench.variant)
     return f"{model}: {one.column.label}{f' [{variant}]' if variant else ''}"
-
-
-def short_variant(variant: str) -> str:
-    """A variant without the rooms of its settings, "max_new_tokens=8" for the dotted whole: on a
-    chart what differs must not be cut off."""
-    parts = (part.partition("=") for part in variant.split(",") if part)
-    return ",".join(f"{name.rpartition('.')[2]}={value}" for name, _, value in parts)
 
 
 def short_label(one: Standing) -> str:

@@ -10,6 +10,7 @@ from harness.leaderboard.columns import Standing, Standings
 from harness.leaderboard.costs import COSTS, costs_of, size_of
 from harness.leaderboard.page_parts import Sources
 from harness.leaderboard.pareto import Point, recommend
+from harness.leaderboard.stage_charts import stages_of_tasks
 from harness.leaderboard.views import Column, TradeOff, TradePoint
 
 WHY = {
@@ -48,6 +49,7 @@ def trade_view(standings: Standings, sources: Sources) -> TradeOff:
         costs=tuple(known),
         recommendations=tuple(_recommended(columns, points)),
         charts=tuple(_charts(columns, points, known, board.models)),
+        stages=tuple(stages_of_tasks(board, sources)),
     )
 
 

@@ -1,83 +1,180 @@
-"""Settings of a task that were varied: curves over one, heat maps over two."""
+"""Settings of a task that were varied: curves over one, heat maps over two, and degradations."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.leaderboard.charts import Axes, Chart, CurveRow, HeatRow, curve, heat_map
 from harness.leaderboard.gather import Bench
+from harness.leaderboard.names import slug
 from harness.results.run import MetricRow
-from harness.results.variants import Settings, settings_of
+from harness.results.variants import NONE, Settings, number_of, settings_of
+
+DEGRADE = "degrade"
+LEVEL = "level of degradation (0 none, 1 the worst)"
+LEAST_CRF, MAX_CRF = 18, 51
+WORDS = {
+    "fps": "frames a second (fps)",
+    "max_frames": "frames at most (max_frames)",
+    "resolution": "resolution (short side, pixels)",
+}
+MOST = 24
+"""Charts of one task."""
 
 
 def variant_charts(benches: Sequence[Bench], models: Sequence[str]) -> list[Chart]:
-    """Charts of a task's first metric over the settings that have numbers for values.
+    """Charts of a task's first metric over the settings that were varied.
 
-    One such setting makes a curve; two a heat map for each model; of more, the first two. Benches
-    that differ in anything else from the first are left out of that picture.
+    Each setting with numbers for values (frames a second, frames, resolution) makes a curve, each
+    two a heat map for every model, and degradations a curve over their level with a line for every
+    kind. What else was varied is as in the first bench there, without degradation if it can be, and
+    stands in the title.
     """
-    varied = _varied(benches)
-    if not varied or not benches[0].primary:
+    if not benches or not benches[0].primary:
         return []
-    metric, task = benches[0].primary, benches[0].task
-    base = settings_of(benches[0].variant)
-    wanted = varied[:2]
-    shown = [bench for bench in benches if _same_but(settings_of(bench.variant), base, wanted)]
-    if len(wanted) == 1 or len({settings_of(b.variant)[wanted[1]] for b in shown}) < 2:
-        return [_curve(task, metric, wanted[0], shown, models)]
-    return [
-        chart
-        for model in models
-        if (chart := _heat_map(task, metric, (wanted[0], wanted[1]), shown, model)) is not None
-    ]
+    sweep = _Sweep.of(benches, models)
+    numbers = [name for name, values in sweep.varied.items() if _are_numbers(values)]
+    charts = [chart for name in numbers if (chart := _curve(sweep, name)) is not None]
+    if DEGRADE in sweep.varied:
+        charts += _degraded(sweep)
+    for pair in itertools.combinations(numbers, 2):
+        charts += [chart for model in models if (chart := _heat_map(sweep, pair, model))]
+    return charts[:MOST]
 
 
-def _curve(
-    task: str, metric: str, setting: str, benches: Sequence[Bench], models: Sequence[str]
-) -> Chart:
-    rows = [
-        CurveRow(model, float(settings_of(bench.variant)[setting]), row.value, row.low, row.high)
-        for bench in benches
-        for model in models
-        if (row := _row(bench, model, metric)) is not None
-    ]
-    name = f"{benches[0].column(metric)}-over-{_plain(setting)}"
-    return curve(name, f"{metric} over {setting}", rows, Axes(setting, metric), models)
+@dataclass(frozen=True)
+class _Sweep:
+    """The benches of one task with their settings; ``varied`` are the values of those that have
+    several."""
+
+    benches: Sequence[tuple[Settings, Bench]]
+    models: Sequence[str]
+    metric: str
+    base: Settings
+    varied: Mapping[str, list[str]]
+
+    @classmethod
+    def of(cls, benches: Sequence[Bench], models: Sequence[str]) -> _Sweep:
+        own = [(settings_of(bench.variant), bench) for bench in benches]
+        values: dict[str, list[str]] = {}
+        for settings, _ in own:
+            for name, value in settings.items():
+                values.setdefault(name, []).append(value)
+        varied = {name: list(dict.fromkeys(found)) for name, found in values.items()}
+        base = dict(own[0][0])
+        if NONE in varied.get(DEGRADE, ()):
+            base[DEGRADE] = NONE
+        several = {name: found for name, found in varied.items() if len(found) > 1}
+        return cls(own, models, benches[0].primary, base, several)
+
+    @property
+    def column(self) -> str:
+        """How the names of charts begin."""
+        return self.benches[0][1].column(self.metric)
+
+    def along(self, *names: str) -> list[tuple[Settings, Bench]]:
+        """The benches that differ from the base in these settings alone."""
+        return [
+            (own, bench)
+            for own, bench in self.benches
+            if own.keys() == self.base.keys()
+            and all(own[name] == self.base[name] for name in own if name not in names)
+        ]
+
+    def title(self, *names: str) -> str:
+        """``accuracy over fps (degrade=none)``."""
+        rest = [f"{name}={self.base[name]}" for name in self.varied if name not in names]
+        fixed = f" ({', '.join(rest)})" if rest and all(n in self.base for n in self.varied) else ""
+        return f"{self.metric} over {' and '.join(names)}{fixed}"
 
 
-def _heat_map(
-    task: str, metric: str, settings: tuple[str, str], benches: Sequence[Bench], model: str
-) -> Chart | None:
-    rows = [
-        HeatRow(float(own[settings[0]]), float(own[settings[1]]), row.value)
-        for bench in benches
-        if (row := _row(bench, model, metric)) is not None
-        and (own := settings_of(bench.variant)) is not None
-    ]
-    if not rows:
+def _curve(sweep: _Sweep, setting: str) -> Chart | None:
+    found = sweep.along(setting)
+    if len({number_of(own[setting]) for own, _ in found}) < 2:
         return None
-    from harness.leaderboard.names import slug
+    rows = [
+        CurveRow(model, number_of(own[setting]) or 0.0, row.value, row.low, row.high)
+        for own, bench in found
+        for model in sweep.models
+        if (row := _row(bench, model, sweep.metric)) is not None
+    ]
+    name = f"{sweep.column}-over-{slug(setting)}"
+    axes = Axes(WORDS.get(setting, setting), sweep.metric)
+    return curve(name, sweep.title(setting), rows, axes, sweep.models)
 
-    name = f"{benches[0].column(metric)}-map-{slug(model)}"
-    title = f"{model}: {metric} over {settings[0]} and {settings[1]}"
-    return heat_map(name, title, rows, Axes(*settings, metric))
 
-
-def _varied(benches: Sequence[Bench]) -> list[str]:
-    """Settings that have several values, all of them numbers."""
-    values: dict[str, set[str]] = {}
-    for bench in benches:
-        for name, value in settings_of(bench.variant).items():
-            values.setdefault(name, set()).add(value)
+def _degraded(sweep: _Sweep) -> list[Chart]:
+    """One chart with a line for each model where there is one kind of degradation, else one for
+    each model with a line for each kind; a clean bench is level 0 of every kind."""
+    places = [(own[DEGRADE], bench) for own, bench in sweep.along(DEGRADE)]
+    clean = [bench for how, bench in places if how == NONE]
+    levels = [(*level, bench) for how, bench in places if (level := level_of(how)) is not None]
+    kinds = list(dict.fromkeys(kind for kind, _, _ in levels))
+    levels += [(kind, 0.0, bench) for kind in kinds for bench in clean]
+    rows = {
+        model: [
+            (kind, CurveRow(model, level, row.value, row.low, row.high))
+            for kind, level, bench in levels
+            if (row := _row(bench, model, sweep.metric)) is not None
+        ]
+        for model in sweep.models
+    }
+    axes, name, title = Axes(LEVEL, sweep.metric), f"{sweep.column}-degraded", sweep.title(DEGRADE)
+    if len(kinds) == 1:
+        every = [row for own in rows.values() for _, row in own]
+        title = title.replace(DEGRADE, kinds[0], 1)
+        return [curve(name, title, every, axes, sweep.models)]
     return [
-        name for name, found in values.items() if len(found) > 1 and all(map(_is_number, found))
+        curve(
+            f"{name}-{slug(model)}",
+            f"{model}: {title}",
+            [replace(row, model=kind) for kind, row in own],
+            axes,
+            kinds,
+            "degradation",
+        )
+        for model, own in rows.items()
+        if own
     ]
 
 
-def _same_but(own: Settings, base: Settings, wanted: Sequence[str]) -> bool:
-    return own.keys() == base.keys() and all(
-        own[name] == base[name] for name in own if name not in wanted
-    )
+def level_of(degradation: str) -> tuple[str, float] | None:
+    """The kind of a degradation and its level from 0 (none) to 1 (the worst); None for none.
+
+    A rate factor of compression becomes the level that means the same; what makes a picture darker
+    is another kind than what makes it brighter (harness/media/degrade.py says how strong a level
+    is).
+    """
+    kind, colon, text = degradation.partition(":")
+    level = number_of(text) if colon else 0.5
+    if kind in ("", NONE) or level is None:
+        return None
+    if kind == "compression" and level > 1:
+        level = max(0.0, (level - LEAST_CRF) / (MAX_CRF - LEAST_CRF))
+    if kind == "brightness":
+        kind = "darker" if level < 0 else "brighter"
+    return kind.replace("_", " "), abs(level)
+
+
+def _heat_map(sweep: _Sweep, pair: tuple[str, str], model: str) -> Chart | None:
+    rows = [
+        HeatRow(number_of(own[pair[0]]) or 0.0, number_of(own[pair[1]]) or 0.0, row.value)
+        for own, bench in sweep.along(*pair)
+        if (row := _row(bench, model, sweep.metric)) is not None
+    ]
+    if len({row.x for row in rows}) < 2 or len({row.y for row in rows}) < 2:
+        return None
+    which = "map" if len(sweep.varied) == 2 else f"map-{slug('-'.join(pair))}"
+    x, y = (WORDS.get(name, name) for name in pair)
+    axes = Axes(x, y, sweep.metric)
+    title = f"{model}: {sweep.title(*pair)}"
+    return heat_map(f"{sweep.column}-{which}-{slug(model)}", title, rows, axes)
+
+
+def _are_numbers(values: Sequence[str]) -> bool:
+    return all(number_of(value) is not None for value in values)
 
 
 def _row(bench: Bench, model: str, metric: str) -> MetricRow | None:
@@ -85,15 +182,8 @@ def _row(bench: Bench, model: str, metric: str) -> MetricRow | None:
     return None if cell is None else cell.metrics.get(metric)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _plain(name: str) -> str:
-    from harness.leaderboard.names import slug
-
-    return slug(name)
+def short_variant(variant: str) -> str:
+    """A variant without the rooms of its settings, "max_new_tokens=8" for the dotted whole: on a
+    chart what differs must not be cut off."""
+    parts = (part.partition("=") for part in variant.split(",") if part)
+    return ",".join(f"{name.rpartition('.')[2]}={value}" for name, _, value in parts)

@@ -267,6 +267,8 @@ class TradeOff:
     recommendations: Sequence[tuple[str, str, str, str]]
     """(column label, aim, model, why)."""
     charts: tuple[Chart, ...]
+    stages: tuple[Chart, ...] = ()
+    """Where the time goes: a chart for each task that was timed by stage."""
 
 
 @dataclass(frozen=True)

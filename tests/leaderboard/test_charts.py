@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from harness.leaderboard.charts import (
     HistoryRow,
     LatencyRow,
     Mode,
+    StackRow,
     TradeOffRow,
     bundle,
     confusion,
@@ -36,6 +38,7 @@ from harness.leaderboard.charts import (
     history,
     latency,
     render,
+    stacked_bars,
     theme,
     trade_off,
 )
@@ -52,6 +55,7 @@ NAMES = (
     "history",
     "training",
     "latency",
+    "stages",
 )
 
 
@@ -331,6 +335,32 @@ def test_latency_names_the_slowest() -> None:
 
 
 # --------------------------------------------------------------------------- colours of models
+
+
+def test_stages_follow_one_another_and_the_whole_is_marked() -> None:
+    rows = [
+        StackRow("m", "decode", 30.0, 28.0),
+        StackRow("m", "prefill", 10.0),
+        StackRow("m", "x", 0),
+    ]
+    chart = stacked_bars("s", "t", [*rows, StackRow("n", "prefill", math.inf)], [("m", 35.0)])
+    values = chart.spec["data"]["values"]
+    assert [(v["start"], v["end"], v["total"]) for v in values] == [(0, 30, 35), (30, 40, None)]
+    assert chart.rows == (("m", "decode", 30.0, 28.0, 0.75), ("m", "prefill", 10.0, None, 0.25))
+    assert "m: most in decode, 30.00 ms (75%)" in chart.alt
+    again = stacked_bars(
+        "s", "t", [StackRow("m", "b", 1), StackRow("n", "a", 1), StackRow("n", "b", 2)]
+    )
+    assert [row[:2] for row in again.rows] == [("m", "b"), ("n", "b"), ("n", "a")]
+
+
+def test_a_line_or_a_panel_may_stand_for_something_else_than_a_model() -> None:
+    lines = curve("c", "t", [CurveRow("blur", 0.5, 0.2)], Axes("level", "accuracy"), (), "kind")
+    assert lines.columns[0] == "kind"
+    assert "for 1 kind" in lines.alt
+    panels = confusion("c", "t", [ConfusionRow("fps=1", "a", "b", 2)], (), "variant")
+    assert panels.columns[0] == "variant"
+    assert "of 1 variant" in panels.alt
 
 
 def test_a_model_has_its_colour_in_every_chart_of_a_page() -> None:

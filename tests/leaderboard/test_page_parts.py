@@ -203,7 +203,7 @@ def test_one_number_makes_a_curve_and_two_a_map(tmp_path: Path) -> None:
     assert drawn(tmp_path / "4", "mode=fast", "mode=slow") == []  # no numbers
     # another mode is another picture: only the first is drawn
     assert drawn(tmp_path / "5", "fps=1,mode=a", "fps=2,mode=a", "fps=3,mode=b") == [
-        "exact_match over fps"
+        "exact_match over fps (mode=a)"
     ]
 
 

@@ -1,0 +1,80 @@
+"""Curves over the settings of a task, heat maps over two, degradations by kind and level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from siteruns import Cell, store
+
+from harness.leaderboard.charts import Chart
+from harness.leaderboard.gather import gather
+from harness.leaderboard.variants import level_of, variant_charts
+
+
+def sweep(tmp_path: Path, *variants: str, models: Sequence[str] = ("base",)) -> list[Chart]:
+    run = store(tmp_path, *(Cell(model, variant=one) for one in variants for model in models))
+    board = gather([run])
+    return variant_charts(board.benches, board.models)
+
+
+def test_a_product_of_settings_has_a_curve_for_each_and_a_map_for_each_two(tmp_path: Path) -> None:
+    grid = [f"fps={f},frames={n},resolution={r}" for f in (1, 6) for n in (8, 16) for r in (32, 64)]
+    found = sweep(tmp_path, *grid)
+    assert [chart.title for chart in found] == [
+        "exact_match over fps (frames=8, resolution=32)",
+        "exact_match over frames (fps=1, resolution=32)",
+        "exact_match over resolution (fps=1, frames=8)",
+        "base: exact_match over fps and frames (resolution=32)",
+        "base: exact_match over fps and resolution (frames=8)",
+        "base: exact_match over frames and resolution (fps=1)",
+    ]
+    assert [row[1] for row in found[1].rows] == [8.0, 16.0]
+    assert len({chart.name for chart in found}) == len(found)
+
+
+def test_sizes_are_drawn_by_their_shorter_side(tmp_path: Path) -> None:
+    (chart,) = sweep(tmp_path, "resolution=320x240", "resolution=112")
+    assert [row[1] for row in chart.rows] == [112.0, 240.0]
+
+
+def test_one_kind_of_degradation_has_a_line_for_each_model(tmp_path: Path) -> None:
+    ways = ("degrade=none", "degrade=blur:0.5", "degrade=blur:1")
+    (chart,) = sweep(tmp_path, *ways, models=("base", "tuned"))
+    assert chart.title == "exact_match over blur"
+    assert [row[:2] for row in chart.rows] == [
+        (model, level) for model in ("base", "tuned") for level in (0.0, 0.5, 1.0)
+    ]
+
+
+def test_several_kinds_have_a_line_each_and_all_begin_with_the_clean_one(tmp_path: Path) -> None:
+    ways = [
+        f"degrade={how},fps={fps}"
+        for fps in (6, 1)
+        for how in ("blur:0.5", "none", "motion_blur", "compression:40", "brightness:-0.5")
+    ]
+    found = sweep(tmp_path, *ways, models=("base", "tuned"))
+    assert [chart.title for chart in found] == [
+        "exact_match over fps (degrade=none)",
+        "base: exact_match over degrade (fps=6)",
+        "tuned: exact_match over degrade (fps=6)",
+    ]
+    assert found[1].columns[0] == "degradation"
+    levels = [(row[0], row[1]) for row in found[1].rows]
+    assert levels == [
+        ("blur", 0.0), ("blur", 0.5), ("motion blur", 0.0), ("motion blur", 0.5),
+        ("compression", 0.0), ("compression", (40 - 18) / 33), ("darker", 0.0), ("darker", 0.5),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "level"),
+    [
+        ("none", None), ("blur", ("blur", 0.5)), ("noise:0", ("noise", 0.0)),
+        ("compression:0.5", ("compression", 0.5)), ("compression:51", ("compression", 1.0)),
+        ("brightness:0.5", ("brighter", 0.5)), ("blur:much", None), ("", None), ("blur:nan", None),
+    ],
+)  # fmt: skip
+def test_levels_of_degradations(words: str, level: tuple[str, float] | None) -> None:
+    assert level_of(words) == level
