@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -194,3 +194,30 @@ class Tab:
             "() => Promise.all([...document.querySelectorAll('figure.chart')]"
             ".filter((f) => !f.hidden && !('later' in f.dataset)).map((f) => harness.chart(f)))"
         )
+
+
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice")
+
+
+def bring_axe(tab: Tab) -> None:
+    """axe-core in every page that the tab opens from now on; nothing of it is in the site."""
+    import axe_playwright_python
+
+    program = Path(axe_playwright_python.__file__).parent / "axe.min.js"
+    tab.page.add_init_script(path=program)
+
+
+def axe_faults(tab: Tab, rules: Sequence[str] = RULES) -> list[str]:
+    """What axe finds serious in the page as it stands, all of its details open."""
+    tab.run("() => document.querySelectorAll('main details').forEach((d) => { d.open = true; })")
+    result: dict[str, Any] = tab.run(
+        "(rules) => axe.run(document,"
+        "{resultTypes: ['violations'], preload: false, runOnly: rules})",
+        list(rules),
+    )
+    return [
+        f"{one['impact']} {one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for one in result["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"][:2]
+    ]

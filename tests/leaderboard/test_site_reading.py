@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import axe_playwright_python
 import pytest
 from browsed import MODELS
-from browsers import Tab
+from browsers import RULES, Tab, axe_faults, bring_axe
 from playwright.sync_api import expect
 
 PAGES = (
@@ -26,9 +24,6 @@ PAGES = (
     "task-colours.html",
     "model-tuned.html",
 )
-AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
-"""A program of axe-core's that tests bring into the page; nothing of it is in the site."""
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 SHOTS = os.environ.get("HARNESS_SHOTS", "")
 """A folder: pictures of all pages for people to look at."""
 SETTLED = """
@@ -245,28 +240,17 @@ def test_without_scripts_all_tables_and_examples_can_be_read(plain: Tab) -> None
 def test_axe_finds_nothing_serious(open_tab: Callable[..., Tab], site: Path, mode: str) -> None:
     # bypassing the policy is for axe alone, which is no part of the site
     tab = open_tab(site.as_uri(), color_scheme=mode, bypass_csp=True)
-    tab.page.add_init_script(path=AXE)
+    bring_axe(tab)
     # nothing but colours differs in the dark
-    rules = RULES if mode == "light" else ["color-contrast"]
+    rules = RULES if mode == "light" else ("color-contrast",)
     found = [f"{page}: {one}" for page in PAGES for one in _faults(tab, page, rules)]
     assert found == []
 
 
-def _faults(tab: Tab, page: str, rules: list[str]) -> list[str]:
+def _faults(tab: Tab, page: str, rules: Sequence[str]) -> list[str]:
     tab.open(page)
     settle(tab, draw=len(rules) > 1)
-    tab.run("() => document.querySelectorAll('main details').forEach((d) => { d.open = true; })")
-    result: dict[str, Any] = tab.run(
-        "(rules) => axe.run(document,"
-        "{resultTypes: ['violations'], preload: false, runOnly: rules})",
-        rules,
-    )
-    return [
-        f"{one['impact']} {one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
-        for one in result["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"][:2]
-    ]
+    return axe_faults(tab, rules)
 
 
 @pytest.mark.skipif(not SHOTS, reason="pictures are taken where HARNESS_SHOTS names a folder")
