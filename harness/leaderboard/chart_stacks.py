@@ -13,6 +13,7 @@ from harness.leaderboard.chart_grammar import (
     Table,
     chart,
     counted,
+    drawn,
     finite,
     in_order,
     layers,
@@ -43,8 +44,9 @@ def stacked_bars(
     rows: Sequence[StackRow],
     totals: Sequence[tuple[str, float]] = (),
     axes: Axes = STACKED,
+    order: Sequence[str] = (),
 ) -> Chart:
-    """One bar a line, its stages in the order of the rows, each from where the last one ends.
+    """One bar a line, its stages in their ``order``, each from where the last one ends.
 
     ``totals`` are marked with a tick: what the whole took as it was measured, which is less than
     all stages together where some run beside one another. Means are stacked, since medians do not
@@ -54,7 +56,8 @@ def stacked_bars(
     rows = [row for row in rows if (finite(row.mean) or 0) > 0]
     if not rows:
         return nothing(name, title, columns)
-    bars, stages = in_order(row.bar for row in rows), in_order(row.stage for row in rows)
+    bars = in_order(row.bar for row in rows)
+    stages = drawn([row.stage for row in rows], in_order((row.stage for row in rows), order))
     whole = {visible(bar): value for bar, value in totals if finite(value) is not None}
     values: list[dict[str, Cell]] = []
     for bar in bars:

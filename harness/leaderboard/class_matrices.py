@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from harness.leaderboard.charts import Chart, ConfusionRow, confusion
 from harness.leaderboard.gather import Bench
 from harness.leaderboard.names import slug
 from harness.leaderboard.variants import short_variant
+from harness.leaderboard.views import TextTable
 from harness.scorers.choice import UNREADABLE, Confusion
 
 NORMAL, ANOMALY = "normal", "anomaly"
 MOST_MODELS = 8
 """Models that have a chart of their own for their variants."""
 MOST_PANELS = 24
+Titled = TypeVar("Titled", Chart, TextTable)
 Matrices = Sequence[tuple[Bench, Mapping[str, Confusion]]]
 
 
-def named_by_variant(charts: Sequence[Chart], bench: Bench) -> list[Chart]:
-    """The charts of one variant, which their titles name."""
+def titled_by_variant(one: Titled, bench: Bench) -> Titled:
+    """A chart or a table of one variant, which its title names."""
     words = short_variant(bench.variant)
-    return [replace(one, title=f"{one.title} [{words}]") if words else one for one in charts]
+    return replace(one, title=f"{one.title} [{words}]") if words else one
 
 
 def matrix_charts(found: Matrices, models: Sequence[str]) -> list[Chart]:

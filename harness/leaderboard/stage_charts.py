@@ -54,7 +54,7 @@ def stage_chart(name: str, title: str, timed: Sequence[Timed]) -> list[Chart]:
         whole = of.get(TOTAL)
         if whole is not None and whole.mean is not None:
             totals.append((label, whole.mean))
-    return [stacked_bars(name, title, rows, totals)] if rows else []
+    return [stacked_bars(name, title, rows, totals, order=STAGES)] if rows else []
 
 
 def _known(rows: Sequence[StageRow]) -> dict[str, StageRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.leaderboard.charts import Axes, BarRow, Chart, ForestRow, forest, grouped_bars
-from harness.leaderboard.class_matrices import matrix_charts, named_by_variant
+from harness.leaderboard.class_matrices import matrix_charts, titled_by_variant
 from harness.leaderboard.classes import class_charts, class_table, confusions
 from harness.leaderboard.columns import Standing, Standings
 from harness.leaderboard.gather import Bench
@@ -15,7 +15,6 @@ from harness.leaderboard.task_facts import description, facts, prompts, readme, 
 from harness.leaderboard.variants import short_variant, variant_charts
 from harness.leaderboard.views import Example, TaskView
 from harness.results.judged import judge_notes
-from harness.scorers.choice import Confusion
 
 RANGE = Axes("difference to the baseline, in % of the metric's range")
 CRITERIA = Axes("share of the points", "criterion")
@@ -33,11 +32,19 @@ def task_view(
     models = [m for m in board.models if any(m in bench.cells for bench in benches)]
     columns = standings.of_task(task)
     matrices = {bench.column("choice"): confusions(bench, models) for bench in benches}
-    tables = [table for found in matrices.values() if (table := class_table(found)) is not None]
+    tables = [
+        titled_by_variant(table, bench)
+        for bench in benches
+        if (table := class_table(matrices[bench.column("choice")])) is not None
+    ]
     charts = [
         *difference_chart(f"{slug(task)}-forest", columns, models, _model_and_metric),
         *variant_charts(benches, models),
-        *(c for b in benches for c in _class_charts(b, matrices[b.column("choice")], models)),
+        *(
+            titled_by_variant(chart, bench)
+            for bench in benches
+            for chart in class_charts(bench, matrices[bench.column("choice")], models)
+        ),
         *matrix_charts([(b, matrices[b.column("choice")]) for b in benches], models),
         *(c for b in benches for c in _criteria(b, models)),
     ]
@@ -59,12 +66,6 @@ def task_view(
         examples=tuple(one for b in benches for one in examples.get((b.task, b.variant), ())),
         notes=_notes(benches, sources),
     )
-
-
-def _class_charts(
-    bench: Bench, found: Mapping[str, Confusion], models: Sequence[str]
-) -> list[Chart]:
-    return named_by_variant(class_charts(bench, found, models), bench)
 
 
 Label = Callable[[Standing, str], str]
