@@ -11,9 +11,9 @@ from harness.leaderboard.gather import Bench
 from harness.leaderboard.names import slug
 from harness.leaderboard.variants import short_variant
 from harness.leaderboard.views import TextTable
+from harness.results.confusions import against_normal
 from harness.scorers.choice import UNREADABLE, Confusion
 
-NORMAL, ANOMALY = "normal", "anomaly"
 MOST_MODELS = 8
 """Models that have a chart of their own for their variants."""
 MOST_PANELS = 24
@@ -61,23 +61,6 @@ def _against_normal(where: str, found: Matrices, models: Sequence[str]) -> list[
     names = [panel for panel, _ in panels]
     title = "Anomaly against normal: what was taken for what"
     return [confusion(f"{where}-normal", title, rows, names, "cell")]
-
-
-def against_normal(table: Confusion) -> Confusion | None:
-    """All other classes as one, "anomaly", against the one whose name begins with "normal".
-
-    None where there is not exactly one such class beside at least two others. What was confused
-    within the anomalies is right here.
-    """
-    normal = [at for at, label in enumerate(table.labels) if label.casefold().startswith(NORMAL)]
-    if len(normal) != 1 or len(table.labels) < 3:
-        return None
-    sides = [int(at == normal[0]) for at in range(len(table.labels))]
-    counts = [[0, 0, 0], [0, 0, 0]]
-    for row, given in enumerate(table.counts):
-        for column, count in enumerate(given):
-            counts[sides[row]][sides[column] if column < len(sides) else 2] += count
-    return Confusion((ANOMALY, NORMAL), tuple(map(tuple, counts)), table.n_error)
 
 
 def _rows(panel: str, table: Confusion) -> list[ConfusionRow]:

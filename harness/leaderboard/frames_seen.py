@@ -11,15 +11,26 @@ from typing import Any
 
 from harness.collect.plan import parse_setting
 from harness.collect.settings import with_settings
-from harness.collect.specs import SHORT_KEYS, Scalar
+from harness.collect.shapes import shape
+from harness.collect.specs import SHORT_KEYS, Scalar, TaskSpec
+from harness.collect.yamlio import Value
 from harness.errors import HarnessError
 from harness.leaderboard.gather import BoardCell, fields_of
 from harness.records import FrameSettings
 from harness.results.arrays import values_of
+from harness.results.variants import settings_of
 
 MEDIA = "media."
 BEFORE_A_SETTING = re.compile(r"\s+(?=[A-Za-z_][\w.]*=)")
 PER_SECOND = re.compile(r"(\d+(?:\.\d+)?) a second")
+PLAIN: Mapping[str, Value] = {
+    "task": "plain",
+    "version": 1,
+    "data": {"path": "plain.jsonl"},
+    "prompt": {"template": "plain"},
+    "score": ["exact_match"],
+}
+"""A task, for the rules of what its media may be."""
 Times = tuple[float, ...]
 Span = tuple[float, float]
 
@@ -67,19 +78,18 @@ def looks_of(cell: BoardCell) -> Looks | None:
 
 @functools.lru_cache(maxsize=1024)
 def _looks(text: str, given: str, variant: str) -> Looks | None:
-    from pydantic import TypeAdapter, ValidationError
-
     spec = fields_of(text)
     data = spec.get("data")
     fields = data.get("fields") if isinstance(data, dict) else None
     if not isinstance(fields, dict) or not fields.get("media"):
         return None
-    settings = _of_media(BEFORE_A_SETTING.split(given.strip())) | _of_media(variant.split(","))
-    changed = with_settings({"media": spec.get("media") or {}}, settings)  # type: ignore[dict-item]
-    try:
-        frames = TypeAdapter(FrameSettings).validate_python(changed["media"])
-    except ValidationError:
+    varied = [f"{name}={value}" for name, value in settings_of(variant).items()]
+    settings = _of_media(BEFORE_A_SETTING.split(given.strip())) | _of_media(varied)
+    media: Value = spec.get("media") or {}  # type: ignore[assignment]
+    task, _ = shape(TaskSpec, dict(PLAIN) | with_settings({"media": media}, settings))
+    if task is None:
         return None
+    frames = task.media
     return Looks(frames, str(fields.get("start") or ""), str(fields.get("end") or ""))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -134,7 +135,8 @@ def own_file(root: Path | None, path: str) -> Path | None:
     try:
         whole = (root / path).resolve(strict=True)
         # a pipe would be waited for
-        return whole if whole.is_relative_to(root.resolve()) and whole.is_file() else None
+        own = whole.is_relative_to(root.resolve()) and whole.is_file()
+        return Path(os.path.abspath(root / path)) if own else None  # as the run named it
     except BROKEN:
         return None
 

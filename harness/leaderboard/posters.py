@@ -85,9 +85,10 @@ class Posters:
         """The strips of the samples that have ``files``: their media in order, None for one that
         may not be published or is not there. ``seen`` are the times that a model was given."""
         each = min(MOST, max(1, self.share // max(1, len(files))))
-        over = sorted(files)[self.share :]
-        asked = [self._ask(found, i, files[i], looks, seen) for i in files if i not in set(over)]
-        self._make([one for one in asked if None not in one.files], each)
+        order = sorted(files)
+        over = order[self.share :]
+        asked = [self._ask(found, i, files[i], looks, seen) for i in order[: self.share]]
+        self._make([one for one in asked if None not in one.files and one.is_possible], each)
         clips: dict[int, list[dict[str, Any]]] = {}
         bodies: dict[str, bytes] = {}
         for one in asked:
@@ -134,6 +135,17 @@ class _Asked:
     frames: FrameSettings
     times: Times
     events: tuple[Span, ...]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the settings make sense for this sample: its end may be before its start."""
+        from harness.media.source import sampling_of
+
+        try:
+            sampling_of(self.frames)
+        except MediaError:
+            return False
+        return True
 
 
 def _key(one: _Asked, each: int) -> tuple[object, ...]:

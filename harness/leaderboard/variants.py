@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.collect.specs import SOURCE_FPS
 from harness.leaderboard.charts import Axes, Chart, CurveRow, HeatRow, curve, heat_map
 from harness.leaderboard.gather import Bench
 from harness.leaderboard.names import slug
@@ -35,7 +36,7 @@ def variant_charts(benches: Sequence[Bench], models: Sequence[str]) -> list[Char
     if not benches or not benches[0].primary:
         return []
     sweep = _Sweep.of(benches, models)
-    numbers = [name for name, values in sweep.varied.items() if _are_numbers(values)]
+    numbers = [name for name, values in sweep.varied.items() if are_numbers(values)]
     charts = [chart for name in numbers if (chart := _curve(sweep, name)) is not None]
     if DEGRADE in sweep.varied:
         charts += _degraded(sweep)
@@ -83,6 +84,12 @@ class _Sweep:
             and all(own[name] == self.base[name] for name in own if name not in names)
         ]
 
+    def words(self, name: str) -> str:
+        """What an axis says of a setting."""
+        if SOURCE_FPS.fullmatch(self.varied[name][0]):
+            return f"share of the file's own frames ({name})"
+        return WORDS.get(name, name)
+
     def title(self, *names: str) -> str:
         """``accuracy over fps (degrade=none)``."""
         rest = [f"{name}={self.base[name]}" for name in self.varied if name not in names]
@@ -92,16 +99,16 @@ class _Sweep:
 
 def _curve(sweep: _Sweep, setting: str) -> Chart | None:
     found = sweep.along(setting)
-    if len({number_of(own[setting]) for own, _ in found}) < 2:
+    if len({_number(own[setting]) for own, _ in found}) < 2:
         return None
     rows = [
-        CurveRow(model, number_of(own[setting]) or 0.0, row.value, row.low, row.high)
+        CurveRow(model, _number(own[setting]) or 0.0, row.value, row.low, row.high)
         for own, bench in found
         for model in sweep.models
         if (row := _row(bench, model, sweep.metric)) is not None
     ]
     name = f"{sweep.column}-over-{slug(setting)}"
-    axes = Axes(WORDS.get(setting, setting), sweep.metric)
+    axes = Axes(sweep.words(setting), sweep.metric)
     return curve(name, sweep.title(setting), rows, axes, sweep.models)
 
 
@@ -148,7 +155,7 @@ def level_of(degradation: str) -> tuple[str, float] | None:
     is).
     """
     kind, colon, text = degradation.partition(":")
-    level = number_of(text) if colon else 0.5
+    level = _number(text) if colon else 0.5
     if kind in ("", NONE) or level is None:
         return None
     if kind == "compression" and level > 1:
@@ -160,21 +167,30 @@ def level_of(degradation: str) -> tuple[str, float] | None:
 
 def _heat_map(sweep: _Sweep, pair: tuple[str, str], model: str) -> Chart | None:
     rows = [
-        HeatRow(number_of(own[pair[0]]) or 0.0, number_of(own[pair[1]]) or 0.0, row.value)
+        HeatRow(_number(own[pair[0]]) or 0.0, _number(own[pair[1]]) or 0.0, row.value)
         for own, bench in sweep.along(*pair)
         if (row := _row(bench, model, sweep.metric)) is not None
     ]
     if len({row.x for row in rows}) < 2 or len({row.y for row in rows}) < 2:
         return None
     which = "map" if len(sweep.varied) == 2 else f"map-{slug('-'.join(pair))}"
-    x, y = (WORDS.get(name, name) for name in pair)
+    x, y = map(sweep.words, pair)
     axes = Axes(x, y, sweep.metric)
     title = f"{model}: {sweep.title(*pair)}"
     return heat_map(f"{sweep.column}-{which}-{slug(model)}", title, rows, axes)
 
 
-def _are_numbers(values: Sequence[str]) -> bool:
-    return all(number_of(value) is not None for value in values)
+def are_numbers(values: Sequence[str]) -> bool:
+    """Whether all values lie on one scale: numbers, or shares of a file's own frames."""
+    shares = [SOURCE_FPS.fullmatch(value) is not None for value in values]
+    return all(shares) or (not any(shares) and all(number_of(one) is not None for one in values))
+
+
+def _number(value: str) -> float | None:
+    """The number that a setting is: of `source/4`, a quarter."""
+    if SOURCE_FPS.fullmatch(value):
+        return 1 / int(value.partition("/")[2] or 1)
+    return number_of(value)
 
 
 def _row(bench: Bench, model: str, metric: str) -> MetricRow | None:

@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from siteruns import Cell, store
 
-from harness.leaderboard.class_matrices import against_normal, matrix_charts, titled_by_variant
+from harness.leaderboard.class_matrices import matrix_charts, titled_by_variant
 from harness.leaderboard.gather import gather
 from harness.leaderboard.views import TextTable
 from harness.scorers.choice import Confusion
 
 CRIMES = Confusion(("Arson", "Fighting", "Normal"), ((3, 1, 2, 0), (0, 4, 1, 1), (1, 0, 5, 0)), 2)
-
-
-def test_all_classes_but_the_normal_one_are_one() -> None:
-    found = against_normal(CRIMES)
-    assert found == Confusion(("anomaly", "normal"), ((8, 3, 1), (1, 5, 0)), 2)
-    assert found.n == CRIMES.n
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [("Arson", "Fighting", "Robbery"), ("Normal", "Arson"), ("Normal", "normal day", "Arson"), ()],
-)
-def test_without_one_normal_class_there_are_no_two_sides(labels: tuple[str, ...]) -> None:
-    counts = tuple((1,) * (len(labels) + 1) for _ in labels)
-    assert against_normal(Confusion(labels, counts, 0)) is None
 
 
 def test_variants_stand_side_by_side_for_each_model(tmp_path: Path) -> None:

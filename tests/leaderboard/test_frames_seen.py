@@ -22,6 +22,7 @@ from harness.records import FrameSettings
         ("resolution=64x32,quantize=int8", "", FrameSettings(fps=1, resolution="64x32")),
         ("", "media.fps=3 media.max_frames=4", FrameSettings(fps=3, max_frames=4, resolution=48)),
         ("fps=6", "fps=1,6 resolution=24", FrameSettings(fps=6, resolution=24)),
+        ("fps=source/4", "", FrameSettings(fps="source/4", resolution=48)),
         ("prompt=other", "generate.stop=a b=c", FrameSettings(fps=1, resolution=48)),
     ],
 )
@@ -37,8 +38,9 @@ def test_a_task_without_media_looks_at_nothing(project: UserProject) -> None:
     assert looks_of(gather([store(project.root / "runs", Cell())]).past[0]) is None
 
 
-def test_settings_that_mean_nothing_are_none(project: UserProject) -> None:
-    run = Films(project).run(film_cell(variant="fps=many", samples=films("a.mp4")))
+@pytest.mark.parametrize("variant", ["fps=many", "fps=-1", "degrade=fog", "resolution=0"])
+def test_settings_that_mean_nothing_are_none(project: UserProject, variant: str) -> None:
+    run = Films(project).run(film_cell(variant=variant, samples=films("a.mp4")))
     assert looks_of(gather([run]).past[0]) is None
 
 

@@ -20,10 +20,24 @@ from PIL import Image
 from siteruns import put, site, tree
 
 from harness.collect.library import Project
-from harness.leaderboard.posters import CHANGED, LARGEST, MOST, UNREADABLE, WIDEST, chosen, matched
+from harness.leaderboard.frames_seen import Looks
+from harness.leaderboard.gather import gather
+from harness.leaderboard.posters import (
+    CHANGED,
+    LARGEST,
+    MOST,
+    OVER,
+    UNREADABLE,
+    WIDEST,
+    Posters,
+    chosen,
+    matched,
+    wanted,
+)
 from harness.leaderboard.posters import small as jpeg
+from harness.leaderboard.samples import read_samples
 from harness.leaderboard.texts import Texts
-from harness.records import Sample
+from harness.records import FrameSettings, Sample
 from harness.results.store import RunReader
 
 
@@ -116,6 +130,14 @@ def test_only_the_part_that_a_row_means_is_seen(room: Films) -> None:
     assert times(page.seen()) == [0.5]
 
 
+@pytest.mark.parametrize("row", [{"start": 5}, {"start": 1, "end": 0.5}])
+def test_a_part_that_is_none_is_told(room: Films, row: dict[str, float]) -> None:
+    samples = [*films("a.mp4", **row), Sample("w", "?", "!", media=("a.mp4",))]
+    page = Site(room, room.run(film_cell(samples=samples)))
+    assert page.seen()["note"] == UNREADABLE
+    assert times(page.seen(sample=1)) == [0.0, 1.0]
+
+
 def test_recorded_times_choose_the_frames(room: Films) -> None:
     samples = films("a.mp4", "a.mp4")
     cell = film_cell("base", "fps=10", samples, seen={0: (0.2, 1.3), 1: (0.2, 9.0)})
@@ -162,6 +184,14 @@ def test_a_project_elsewhere_shows_no_frames(room: Films) -> None:
     (cell,) = put(root / "data/board.js")["cells"]
     part = put(root / cell["posters"] / "0001.js")
     assert part["clips"][0][0]["note"] == UNREADABLE
+
+
+def test_a_linked_film_has_the_noise_that_its_own_name_draws(room: Films) -> None:
+    (room.room / "b.mp4").symlink_to(room.room / "a.mp4")
+    run = room.run(film_cell("base", "degrade=noise:1", films("a.mp4", "b.mp4")))
+    page = Site(room, run)
+    first, second = (page.seen("degrade=noise:1", n)["frames"][0] for n in (0, 1))
+    assert (page.picture(first) != page.picture(second)).any()
 
 
 def test_which_samples_have_frames_and_what_their_names_become(room: Films) -> None:
@@ -233,6 +263,20 @@ def test_clips_that_runs_have_decoded_are_not_decoded_again(room: Films) -> None
     os.utime(clip, ns=(10**18, 10**18))
     Site(room, run, fresh=True)
     assert clip.stat().st_mtime_ns not in (10**18, before)  # a read renews it
+
+
+def test_many_samples_have_fewer_frames_each_and_too_many_have_none(room: Films) -> None:
+    found = read_samples(gather([room.run(film_cell(samples=films(*["a.mp4"] * 5)))]).past[0])
+    looks = Looks(FrameSettings(fps=10, resolution=16))
+    files = wanted(found, room.room, looks)
+    counts = {}
+    for share in (100, 12, 3):
+        strips = Posters(share=share).of(found, files, looks, {})
+        counts[share] = [len(strips.clips[i][0]["frames"]) for i in range(5)]
+        assert sum(counts[share]) <= share
+    assert counts == {100: [8] * 5, 12: [2] * 5, 3: [1, 1, 1, 0, 0]}
+    assert strips.clips[4][0]["note"] == OVER
+    assert len(strips.files) == 1  # they are the same film
 
 
 # ------------------------------------------------------------------------------ choosing

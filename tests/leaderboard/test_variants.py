@@ -39,6 +39,13 @@ def test_sizes_are_drawn_by_their_shorter_side(tmp_path: Path) -> None:
     assert [row[1] for row in chart.rows] == [112.0, 240.0]
 
 
+def test_every_n_th_frame_is_a_share(tmp_path: Path) -> None:
+    (chart,) = sweep(tmp_path / "1", "fps=source/4", "fps=source", "fps=source/2")
+    assert [row[1] for row in chart.rows] == [0.25, 0.5, 1.0]
+    assert chart.columns[1] == "share of the file's own frames (fps)"
+    assert sweep(tmp_path / "2", "fps=source/4", "fps=6") == []  # no common scale
+
+
 def test_one_kind_of_degradation_has_a_line_for_each_model(tmp_path: Path) -> None:
     ways = ("degrade=none", "degrade=blur:0.5", "degrade=blur:1")
     (chart,) = sweep(tmp_path, *ways, models=("base", "tuned"))
