@@ -63,17 +63,25 @@ class MediaSource:
         for request in requests:
             if request.frames is None:
                 continue
-            for path in request.media:
-                self._expected.setdefault(Path(path), {})[sampling_of(request.frames)] = None
+            wanted = _sampling(request)
+            for path in request.media if isinstance(wanted, Sampling) else ():
+                self._expected.setdefault(Path(path), {})[wanted] = None
 
     def clips(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Seen | MediaError]]:
         """Each request with its clips, in their order; one file that fails fails its request."""
+        taken = [_sampling(request) for request in requests]
+        readable = [
+            request
+            for request, one in zip(requests, taken, strict=True)
+            if isinstance(one, Sampling)
+        ]
         jobs = [
-            Job(Path(path), sampling_of(request.frames or FrameSettings()))
-            for request in requests
+            Job(Path(path), one)
+            for request, one in zip(requests, taken, strict=True)
+            if isinstance(one, Sampling)
             for path in request.media
         ]
-        owners = [(r, number) for r in requests for number in range(len(r.media))]
+        owners = [(r, number) for r in readable for number in range(len(r.media))]
         with Decoder(
             jobs, self.cache, self.limits, threads=self.threads, ahead=self.ahead
         ) as decoder:
@@ -81,7 +89,10 @@ class MediaSource:
             decoder.after = lambda job, clip: _degraded(clip, *owners[job])
             made, first = iter(decoder), 0
             try:
-                for request in requests:
+                for request, one in zip(requests, taken, strict=True):
+                    if isinstance(one, MediaError):
+                        yield request, one
+                        continue
                     began, last = time.perf_counter(), first + len(request.media)
                     parts = [next(made) for _ in request.media]
                     self.waited_ms += (time.perf_counter() - began) * 1e3
@@ -90,6 +101,13 @@ class MediaSource:
             finally:
                 self.passes += decoder.passes
                 self.hits += decoder.hits
+
+
+def _sampling(request: Request) -> Sampling | MediaError:
+    try:
+        return sampling_of(request.frames or FrameSettings())
+    except MediaError as error:  # a row's own times
+        return error
 
 
 def _degraded(clip: Clip, request: Request, number: int) -> Clip | MediaError:

@@ -100,6 +100,17 @@ def test_a_part_of_the_sources_own_rate(tmp_path: Path) -> None:
     assert numbers("source/7") == [0, 7, 14]
 
 
+def test_times_that_make_no_sense_fail_their_sample(tmp_path: Path) -> None:
+    clip = write(tmp_path / "a.mp4", Style(count=4))
+    good, bad = FrameSettings(frames=1), FrameSettings(frames=1, start=3, end=2)
+    requests = [ask("x", clip, bad), ask("y", clip, good), ask("z", clip, bad)]
+    source = MediaSource()
+    source.expect(requests)
+    seen = {request.id: found for request, found in source.clips(requests)}
+    assert str(seen["x"]) == str(seen["z"]) == "end (2) must be after start (3)"
+    assert isinstance(seen["y"], Seen)
+
+
 def test_a_level_that_makes_no_sense_fails_the_sample(tmp_path: Path) -> None:
     clip = write(tmp_path / "a.mp4", Style(count=4))
     ((_, seen),) = MediaSource().clips([ask("x", clip, FrameSettings(degrade="blur:7"))])
