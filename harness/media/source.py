@@ -64,8 +64,9 @@ class MediaSource:
             if request.frames is None:
                 continue
             wanted = _sampling(request)
-            for path in request.media if isinstance(wanted, Sampling) else ():
-                self._expected.setdefault(Path(path), {})[wanted] = None
+            if isinstance(wanted, Sampling):
+                for path in request.media:
+                    self._expected.setdefault(Path(path), {})[wanted] = None
 
     def clips(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Seen | MediaError]]:
         """Each request with its clips, in their order; one file that fails fails its request."""
