@@ -419,7 +419,8 @@ def main() -> None:
         loss = learn_names(model, processor, given.name_steps)
         save_base(model, processor, given.out)
         facts = {
-            "seed": SEED, "steps": given.steps, "name_steps": given.name_steps, "batch": BATCH, "parameters": size,
+            "seed": SEED, "steps": given.steps, "name_steps": given.name_steps,
+            "batch": BATCH, "parameters": size,
             "lessons_sha256": taught(BASE, f"base {SEED}"), "last_loss": round(loss, 4),
         }  # fmt: skip
         written(given.out, "model.safetensors", facts)
