@@ -7,6 +7,7 @@ import importlib
 import json
 import math
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,10 @@ def tuned() -> Any:
     from transformers import AutoModelForImageTextToText
 
     own = AutoModelForImageTextToText.from_pretrained(BASE, dtype=torch.float32)
-    return PeftModel.from_pretrained(own, LORA).eval()
+    with warnings.catch_warnings():
+        # peft asks transformers for something under its old name
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is dep", FutureWarning)
+        return PeftModel.from_pretrained(own, LORA).eval()
 
 
 def crimes() -> dict[str, dict[str, Any]]:
@@ -88,7 +92,8 @@ def encoded(processor: Any, clips: Sequence[Any], texts: Sequence[str]) -> Any:
 
     told = [
         VideoMetadata(
-            total_num_frames=clip.source_frames, fps=clip.source_fps, duration=clip.duration,
+            total_num_frames=clip.source_frames, fps=round(clip.source_fps, 6),
+            duration=clip.duration,
             frames_indices=list(clip.indices),
         )
         for clip in clips

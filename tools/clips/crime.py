@@ -58,6 +58,7 @@ class Crime:
     begin: float
     spot: Place
     turn: float
+    lasts: float = EVENT
 
     @classmethod
     def of(cls, label: str, scene: str, cut: str) -> Crime:
@@ -80,12 +81,12 @@ class Crime:
         """[start, end] in seconds; none for a normal clip."""
         if self.label == "Normal":
             return []
-        end = self.begin + EVENT if self.label in BRIEF else SECONDS
+        end = self.begin + self.lasts if self.label in BRIEF else SECONDS
         return [[round(self.begin, 3), round(end, 3)]]
 
     def shows_event(self, time: float) -> bool:
         """Whether a brief event is on display in the frame that is shown at this time."""
-        return self.label in BRIEF and self.begin - 1e-6 <= time < self.begin + EVENT - 1e-6
+        return self.label in BRIEF and self.begin - 1e-6 <= time < self.begin + self.lasts - 1e-6
 
     def walkers(self, time: float) -> tuple[Place, Place]:
         """Where the two are."""

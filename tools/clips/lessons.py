@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clips.animals import ACTIONS, SPECIES, Zoo, blank
-from clips.crime import BRIEF, CLASSES, FLASHES, LASTING, Crime
-from clips.draw import Film
+from clips.crime import BRIEF, CLASSES, EVENT, FLASHES, LASTING, Crime
+from clips.draw import SECONDS, Film
 from clips.exercise import ERRORS, EXERCISES, Exercise
 from clips.questions import about_clip, about_one, about_picture, sentence, short_about_clip
-from clips.wording import CRIME, DOES, FEEDBACK, FLASH, FORM_ERRORS, listed, short
+from clips.wording import CRIME, DOES, FEEDBACK, FLASH, FORM_ERRORS, LETTERS, NAME, listed, short
 
+LENGTHS = (EVENT, EVENT, 0.6, 1.2, 3.0)
 Turn = tuple[str, str]
 """A question and its answer."""
 
@@ -51,8 +52,29 @@ def flash(rng: random.Random) -> Lesson:
     return Lesson(clip.film(), ((FLASH, answer),), shown=_seen(clip))
 
 
+def flash_picture(rng: random.Random) -> Lesson:
+    """The same in a single picture."""
+    clip = _crime(rng, rng.choice((*BRIEF, "Normal")))
+    film = clip.film()
+    moment = clip.begin + 0.01 if clip.label in BRIEF else rng.uniform(0, SECONDS)
+    still = Film(lambda time, scale: film.paint(moment, scale))
+    return Lesson(still, ((FLASH, FLASHES.get(clip.label, "nothing")),), still=True)
+
+
+def name(rng: random.Random) -> Lesson:
+    """The names of all classes, of which nothing is said but the letter that they have."""
+    label = rng.choice(CLASSES)
+    film = _crime(rng, "Normal").film()
+    asked = NAME.format(LETTERS[CLASSES.index(label)])
+    return Lesson(film, ((listed(asked, CLASSES), label),), still=True)
+
+
 def _crime(rng: random.Random, label: str) -> Crime:
-    return Crime.of(label, f"train {rng.random()}", "0")
+    """Brief events are at times longer than those of the task, which makes a beginning easier."""
+    clip = Crime.of(label, f"train {rng.random()}", "0")
+    lasts = rng.choice(LENGTHS)
+    begin = max(0.0, min(clip.begin, SECONDS - lasts)) if label in BRIEF else clip.begin
+    return replace(clip, lasts=lasts, begin=begin)
 
 
 def _seen(clip: Crime) -> Callable[[list[float]], bool]:
@@ -103,7 +125,8 @@ BASE: Kinds = {
     "animals": (0.30, animals),
     "exercises": (0.20, exercises),
 }
-STILLS: Kinds = {"pictures": (1.0, pictures)}
+STILLS: Kinds = {"pictures": (0.6, pictures), "flash": (0.4, flash_picture)}
+NAMES: Kinds = {"names": (0.6, name), "pictures": (0.25, pictures), "flash": (0.15, flash_picture)}
 EVENTS: Kinds = {
     "brief": (0.55, crime(BRIEF)),
     "normal": (0.2, crime(("Normal",))),

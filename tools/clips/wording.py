@@ -7,6 +7,7 @@ from collections.abc import Sequence
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CRIME = "Which of these does the surveillance video show?"
 FLASH = "What flashes up in the video?"
+NAME = "Which of these stands behind the letter {}?"
 SPECIES = "Which of these animals does the video show?"
 GROUP = "To which of these groups does the animal in the video belong?"
 ACTION = "Which of these does an animal in the video do?"
