@@ -14,17 +14,15 @@ NEAR = 0.95
 """Of the best throughput, the share that is as good."""
 GAIN = 1.2
 """How much throughput must grow when the batch doubles, for the speed to be bound by memory."""
-OPTIMAL_RULE = (
-    f"Optimal batch: the smallest with at least {NEAR:.0%} of the best throughput (samples/s)."
-)
+OPTIMAL_RULE = f"Optimal batch: the smallest with at least {100 * NEAR:g} % of the best throughput (samples/s)."
 BOUND_RULE = (
     f"Memory-bound: throughput grows at least {GAIN:g}-fold when the batch doubles, since weights "
     "are read once a batch; compute-bound: it does not. The border is the last batch that such a "
     "step leads to. These are signs from outside, no counters of the device."
 )
 CPU_NOTE = (
-    "On a CPU, what every call costs (threads, Python) grows as little with the batch as reading "
-    "weights does, so memory-bound there may mean either."
+    "On a CPU, the fixed cost of a call (threads, Python) is shared by a batch as the reading of "
+    "weights is, so memory-bound may mean either."
 )
 
 Bound = Literal["memory-bound", "compute-bound"]
