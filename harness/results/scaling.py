@@ -14,7 +14,10 @@ NEAR = 0.95
 """Of the best throughput, the share that is as good."""
 GAIN = 1.2
 """How much throughput must grow when the batch doubles, for the speed to be bound by memory."""
-OPTIMAL_RULE = f"Optimal batch: the smallest with at least {100 * NEAR:g} % of the best throughput (samples/s)."
+OPTIMAL_RULE = (
+    f"Optimal batch: the smallest with at least {100 * NEAR:g} % of the best throughput "
+    "(samples a second)."
+)
 BOUND_RULE = (
     f"Memory-bound: throughput grows at least {GAIN:g}-fold when the batch doubles, since weights "
     "are read once a batch; compute-bound: it does not. The border is the last batch that such a "
