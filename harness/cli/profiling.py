@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.run import RunArguments
 from harness.errors import SelectionError
 from harness.runner.work import Work
+
+if TYPE_CHECKING:
+    from harness.results.store import RunReader
 
 SAMPLES, WARMUP = 100, 3
 """Of each cell, unless --limit and --warmup say otherwise."""
@@ -33,6 +37,17 @@ def profiled(arguments: RunArguments) -> RunArguments:
         err=True,
     )
     return replace(arguments, limit=limit, warmup=warmup)
+
+
+def speed_text(run: RunReader, columns: int) -> str:
+    """The tables of `harness show --profile`; or that there is nothing to show."""
+    from harness.leaderboard.speed_report import speed_report
+    from harness.results.render import render
+
+    try:
+        return render(speed_report(run), "table", columns)
+    except SelectionError as error:  # recorded answers take no time
+        return f"no profile: {error}"
 
 
 def unjudged(works: Sequence[Work], profile: bool) -> list[Work]:

@@ -23,7 +23,7 @@ from harness.cli.bench import (
 )
 from harness.cli.hints import hints
 from harness.cli.live_progress import WRITING, TellingProgress
-from harness.cli.profiling import profiled, unjudged
+from harness.cli.profiling import profiled, speed_text, unjudged
 from harness.cli.progress import make_progress
 from harness.cli.run import RunArguments
 from harness.collect.appoint import appoint
@@ -148,9 +148,7 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
     reader = read_run(folder)
     click.echo(render(summary(reader, columns), "table", columns))
     if options.memory.measuring:
-        from harness.leaderboard.speed_report import speed_report
-
-        click.echo("\n" + render(speed_report(reader), "table", columns))
+        click.echo(f"\n{speed_text(reader, columns)}")
     return _verdict(done, folder)
 
 

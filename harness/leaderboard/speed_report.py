@@ -37,9 +37,9 @@ COLUMNS = {
 ALWAYS = ("n", "mean", "std", "p50", "p95", "p99")
 TOLERANCE = 0.02
 STAGES_NOTE = (
-    "Milliseconds a sample: the wall time of a batch divided by its size, so that answers of one "
-    "batch share a latency. Decoding runs ahead on other threads, so stages need not add up to the "
-    "total. Tokens/s are prompt tokens in prefill, else written ones."
+    "Milliseconds a sample; total: the wall time of a batch divided by its size, so that answers "
+    "of one batch share a latency. Decoding and preprocessing run on other threads or before a "
+    "batch, and are not in the total then. Tokens/s are the prompt's in prefill, else the answer's."
 )
 MEMORY = {
     "CUDA": "tensors on the GPU",

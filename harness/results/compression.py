@@ -16,8 +16,9 @@ RULE = (
     "Drop: score lost against the reference, less than 0 if it is better; whether it is more than "
     "chance, `harness compare` says."
 )
+_QUANTIZED = ("none", "int8", "nf4")
 _PLAIN = ("float32", "auto", "", "bfloat16", "float16")
-"""Number formats without quantization, the ones to be the reference first first."""
+"""Number formats, the ones to be the reference first first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,11 @@ def _tells(kind: Size, weighed: Sequence[Weighed]) -> bool:
 def in_order(cells: Sequence[CellSpeed]) -> list[CellSpeed]:
     """The reference first: not quantized, in float32, or else in what the card says of itself."""
 
-    def rank(one: CellSpeed) -> tuple[bool, int]:
-        plain = one.settings.get("quantize", "none") == "none"
-        dtype = one.settings.get("dtype", "")
-        return not plain, _PLAIN.index(dtype) if dtype in _PLAIN else len(_PLAIN)
+    def rank(one: CellSpeed) -> tuple[int, int]:
+        bits, dtype = one.settings.get("quantize", "none"), one.settings.get("dtype", "")
+        places = ((bits, _QUANTIZED), (dtype, _PLAIN))
+        first, then = (known.index(name) if name in known else 9 for name, known in places)
+        return first, then
 
     return sorted(cells, key=rank)
 

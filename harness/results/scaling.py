@@ -90,7 +90,7 @@ class Scaling:
     def steps(self) -> list[Step]:
         """From each batch size to the next."""
         return [
-            Step(a.batch, b.batch, (a.ms / b.ms) ** (1 / math.log2(b.batch / a.batch)))
+            Step(a.batch, b.batch, _per_doubling(a, b))
             for a, b in zip(self.points, self.points[1:], strict=False)
         ]
 
@@ -109,6 +109,12 @@ class Scaling:
         if self.border == last:
             return f"memory-bound up to batch {last}, the largest that was measured"
         return f"memory-bound up to batch {self.border}, compute-bound beyond"
+
+
+def _per_doubling(a: BatchPoint, b: BatchPoint) -> float:
+    """The gain of throughput from one batch to the other, if both were a doubling apart."""
+    power = math.log2(a.ms / b.ms) / math.log2(b.batch / a.batch)
+    return float(2 ** min(power, 1000.0))  # two sizes next to each other: beyond what a float holds
 
 
 def batch_points(cells: Iterable[CellSpeed]) -> list[BatchPoint]:

@@ -68,6 +68,26 @@ def test_greedy_answers_are_those_of_transformers_for_every_batch_size(kind, tin
             assert found[index].completion_tokens == len(ids)
 
 
+def test_stages_add_up_to_the_latency_and_the_card_bounds_a_batch(tiny, card):
+    for size, batches in ((1, 5), (2, 3), (None, 1)):
+        found = ask(card(tiny(), batch_size=size), texts(5), max_new_tokens=4)
+        assert len({one.latency_ms for one in found.values()}) == batches
+        for one in found.values():
+            assert min(one.stages.prefill_ms, one.stages.generate_ms) > 0
+            assert one.stages.prefill_ms + one.stages.generate_ms == pytest.approx(one.latency_ms)
+            assert one.stages.preprocess_ms > 0
+
+
+def test_what_the_weights_take_in_memory_is_told_while_they_are_there(tiny, card):
+    adapter = open_adapter([card(tiny())])
+    assert adapter.weights_mb is None
+    ask(card(tiny()), ["a"], adapter, max_new_tokens=1)
+    size = sum(file.stat().st_size for file in tiny().glob("*.safetensors"))
+    assert adapter.weights_mb == pytest.approx(size / 1e6, rel=0.1)
+    adapter.close()
+    assert adapter.weights_mb is None
+
+
 def test_shared_prefix_is_read_once_and_changes_nothing(tiny, card):
     adapter = open_adapter([card(tiny("mistral"))])
     prefix = "The quick brown fox jumps over the lazy dog. " * 8
