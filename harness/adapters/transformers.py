@@ -210,16 +210,30 @@ def _prepared(done: Completion, preprocess_ms: float) -> Completion:
     return replace(done, stages=replace(done.stages, preprocess_ms=preprocess_ms))
 
 
+def _later(done: Completion, prefix_ms: float) -> Completion:
+    """The answer with its share of the time in which a beginning was read for all of its group."""
+    if not prefix_ms or done.stages is None or done.latency_ms is None:
+        return done
+    stages = replace(done.stages, prefill_ms=done.stages.prefill_ms + prefix_ms)
+    return replace(done, latency_ms=done.latency_ms + prefix_ms, stages=stages)
+
+
 def _generate(
     engine: Engine, tokenizer: TextTokenizer, items: list[Ready], limits: Limits
 ) -> Iterator[list[Completion]]:
     from harness.adapters.decode import generate
 
     for group in _groups(engine, items):
+        began = time.perf_counter()
         prefix = _prefix(engine, group.shared and group.items[0].ids[: group.shared])
+        share = (
+            (time.perf_counter() - began) * 1e3 / len(group.items) if prefix is not None else 0.0
+        )
 
-        def run(batch: list[Ready], prefix: Cache | None = prefix) -> list[Completion]:
-            return generate(engine, tokenizer, batch, prefix)
+        def run(
+            batch: list[Ready], prefix: Cache | None = prefix, share: float = share
+        ) -> list[Completion]:
+            return [_later(one, share) for one in generate(engine, tokenizer, batch, prefix)]
 
         for batch, done in in_batches(group.items, limits, lambda item: item.size, run):
             yield done or [Completion.of_error(item.request, NO_MEMORY) for item in batch]
@@ -232,7 +246,13 @@ def _score(
 
     pieces = [window for item in items for window in windows(item, max_length)]
     for group in share_prefixes(pieces, lambda window: window.ids):
+        began = time.perf_counter()
         prefix = _prefix(engine, group.shared and group.items[0].ids[: group.shared])
+        share = (
+            (time.perf_counter() - began) * 1e3 / len(group.items) if prefix is not None else 0.0
+        )
+        for window in group.items:
+            window.owner.latency_ms += share
 
         def run(batch: list[Window], prefix: Cache | None = prefix) -> list[Completion]:
             return score(engine, batch, prefix)

@@ -43,8 +43,8 @@ STAGES_NOTE = (
 )
 MEMORY = {
     "CUDA": "tensors on the GPU",
-    "RSS": "resident memory of the process while the cell was asked",
-    "RSS so far": "resident memory of the process since it began",
+    "RSS": "resident memory of the process (and of a bridge's worker) while the cell was asked",
+    "RSS so far": "resident memory of the process (and of a bridge's worker) since it began",
 }
 CACHED = (
     "{cached} of {total} answers were cached and keep their first time; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 
@@ -99,6 +100,24 @@ def test_shared_prefix_is_read_once_and_changes_nothing(tiny, card):
     alone = ask(card(tiny("mistral"), batch_tokens=1), prompts, max_new_tokens=8)
     assert [found[i].text for i in range(17)] == [alone[i].text for i in range(17)]
     assert sum(read) < 0.5 * sum(done.prompt_tokens for done in found.values())
+
+
+def test_the_time_of_a_shared_prefix_is_told_by_those_that_share_it(tiny, card):
+    adapter = open_adapter([card(tiny("mistral"))])
+    prefix = "The quick brown fox jumps over the lazy dog. " * 8
+    pause, calls = 0.3, []
+
+    def hook(module, args, kwargs):
+        calls.append(kwargs["input_ids"].shape)
+        if len(calls) == 1:
+            time.sleep(pause)
+
+    ask(card(tiny("mistral")), ["a"], adapter, max_new_tokens=1)
+    adapter._loaded.engine.model.register_forward_pre_hook(hook, with_kwargs=True)
+    found = ask(card(tiny("mistral")), [f"{prefix}{n}" for n in "123"], adapter, max_new_tokens=1)
+    assert calls[0][0] == 1  # the prefix alone
+    for one in found.values():
+        assert one.latency_ms >= one.stages.prefill_ms >= 1e3 * pause / 3
 
 
 def count_tokens_read(adapter, card) -> list[int]:

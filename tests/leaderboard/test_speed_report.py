@@ -59,7 +59,7 @@ def test_stages_stand_below_each_other_and_columns_without_a_number_are_left_out
     ]
     decode = ["decode", "4", "5.500", "0.500", "5.000", "6.000", "7.000", "-", "160.0", "-", "-"]
     assert list(table.rows[0]) == decode
-    assert "resident memory of the process while the cell was asked" in text
+    assert "resident memory of the process (and of a bridge's worker) while the cell" in text
 
 
 def test_larger_batches_are_told_with_the_best_and_what_bounds_them(tmp_path: Path) -> None:
