@@ -135,9 +135,7 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
         try:
             done = run(works, options, progress)
         except KeyboardInterrupt:  # while scoring: the answers are all in the cache
-            fresh = options.memory.fresh
-            again = "run it again without --fresh" if fresh else "run the same command again"
-            raise Interrupted(f"interrupted: all answers are kept; {again} to score them") from None
+            raise Interrupted(f"interrupted: {_kept(options.memory)}") from None
         finally:
             progress.close()
         progress.phase(WRITING)
@@ -150,6 +148,14 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
     if options.memory.measuring:
         click.echo(f"\n{speed_text(reader, columns)}")
     return _verdict(done, folder)
+
+
+def _kept(memory: Memory) -> str:
+    """What is left of a run that was stopped while its answers were scored."""
+    if memory.measuring:
+        return "a profile keeps no answers; run the same command again to measure anew"
+    again = "run it again without --fresh" if memory.fresh else "run the same command again"
+    return f"all answers are kept; {again} to score them"
 
 
 def _verdict(done: Run, folder: Path) -> ExitCode:
