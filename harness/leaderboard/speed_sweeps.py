@@ -23,6 +23,7 @@ from harness.results.scaling import (
     CPU_NOTE,
     OPTIMAL_RULE,
     SETTING,
+    UNSTEADY,
     Scaling,
     batch_points,
 )
@@ -96,6 +97,9 @@ def batch_part(found: Sequence[Measured]) -> Part:
         slow = slow or any(one.speed.total.memory != "CUDA" for one in group)
         tables.append(_batch_table(where, scaling))
         notes.append(f"{where}: optimal batch {scaling.optimal.batch}; {scaling.verdict}.")
+        if scaling.unsteady:
+            sizes = ", ".join(map(str, scaling.unsteady))
+            notes.append(f"{where}: {UNSTEADY.format(sizes=sizes)}")
         records += [
             {
                 "where": where,

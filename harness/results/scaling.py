@@ -23,6 +23,10 @@ BOUND_RULE = (
     "are read once a batch; compute-bound: it does not. The border is the last batch that such a "
     "step leads to. These are signs from outside, no counters of the device."
 )
+UNSTEADY = (
+    "the times of batch {sizes} spread beyond their mean, so this is uncertain: was the machine "
+    "busy, or the warm-up too short?"
+)
 CPU_NOTE = (
     "On a CPU, the fixed cost of a call (threads, Python) is shared by a batch as the reading of "
     "weights is, so memory-bound may mean either."
@@ -33,11 +37,12 @@ Bound = Literal["memory-bound", "compute-bound"]
 
 @dataclass(frozen=True, slots=True)
 class BatchPoint:
-    """A batch size and how fast it was: mean milliseconds a sample, samples and tokens a second,
-    peak megabytes."""
+    """A batch size and how fast it was: mean milliseconds a sample and their deviation, tokens a
+    second, peak megabytes."""
 
     batch: int
     ms: float
+    std: float | None = None
     tokens_per_s: float | None = None
     memory_mb: float | None = None
 
@@ -87,6 +92,11 @@ class Scaling:
         return next(one for one in self.points if one.per_second >= NEAR * best)
 
     @property
+    def unsteady(self) -> list[int]:
+        """Batch sizes whose times spread beyond their mean: a few of them decide it."""
+        return [one.batch for one in self.points if (one.std or 0.0) > one.ms]
+
+    @property
     def steps(self) -> list[Step]:
         """From each batch size to the next."""
         return [
@@ -120,7 +130,13 @@ def _per_doubling(a: BatchPoint, b: BatchPoint) -> float:
 def batch_points(cells: Iterable[CellSpeed]) -> list[BatchPoint]:
     """The cells of a sweep over the batch size that were timed; sizes that are numbers."""
     return [
-        BatchPoint(int(size), one.total.mean, one.total.tokens_per_s, one.total.peak_memory_mb)
+        BatchPoint(
+            int(size),
+            one.total.mean,
+            one.total.std,
+            one.total.tokens_per_s,
+            one.total.peak_memory_mb,
+        )
         for one in cells
         if one.total.mean and (size := one.settings.get(SETTING, "")).isdecimal()
     ]

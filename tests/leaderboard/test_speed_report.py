@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,15 @@ def test_larger_batches_are_told_with_the_best_and_what_bounds_them(tmp_path: Pa
     assert "at least 95 % of the best throughput" in told
     assert "at least 1.2-fold when the batch doubles" in told
     assert "On a CPU" in told
+
+
+def test_a_busy_machine_makes_a_verdict_uncertain(tmp_path: Path) -> None:
+    cells = [Cell("tiny", "clips", {"f1": [0.5] * 4}, variant=f"batch_size={n}") for n in (1, 2)]
+    rows = [
+        replace(total(cell, 10.0), std=std) for cell, std in zip(cells, (1.0, 11.0), strict=True)
+    ]
+    told = "\n".join(speed_report(store(tmp_path, *cells, profile=rows)).notes)
+    assert "clips: tiny: the times of batch 2 spread beyond their mean" in told
 
 
 def test_resolution_and_frames_make_three_maps_in_the_order_of_their_numbers(

@@ -43,6 +43,11 @@ def test_a_step_of_several_doublings_counts_what_one_brings() -> None:
     assert scaling(b1=10, b8=15).steps[0].bound == "compute-bound"
 
 
+def test_times_that_spread_beyond_their_mean_are_told() -> None:
+    found = Scaling.of([BatchPoint(1, 10.0, 10.5), BatchPoint(2, 5.0, 5.0), BatchPoint(4, 5.0)])
+    assert found.unsteady == [1]
+
+
 def test_one_size_or_one_twice_is_no_sweep() -> None:
     for sizes in ([1], [1, 1, 2]):
         with pytest.raises(ValueError, match="two different batch sizes"):
