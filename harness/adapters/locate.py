@@ -11,13 +11,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.collect.specs import BridgeModel, LocalModel, ModelBase, ModelSpec
+from harness.collect.specs import LocalModel, ModelBase
 from harness.collect.yamlio import parse
 from harness.errors import ModelError
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 NO_FOLDER = "no such folder"
-WEIGHTS = {".safetensors", ".bin", ".pth", ".pt"}
 TRUE = {"1", "true", "yes", "on"}
 WANTED = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken"]
 
@@ -110,44 +109,6 @@ def weight_files(folder: Path) -> list[Path]:
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return []
     return files if all(file.is_file() for file in files) else []
-
-
-def disk_mb(card: ModelSpec) -> float | None:
-    """Megabytes (10^6 bytes) of a card's weights on disk, its LoRA's included.
-
-    None if they are not files of this machine: behind an API, or never downloaded. Of a bridge's
-    base, every file in the folder that looks like weights.
-    """
-    if isinstance(card, LocalModel):
-        names = [(card.base, card.revision), (card.lora, card.lora_revision)]
-        folders = [_here(card, name, revision) for name, revision in names if name]
-        files = [weight_files(folder) if folder else [] for folder in folders]
-    elif isinstance(card, BridgeModel):
-        places = [
-            card.path.parent / Path(name).expanduser() for name in (card.base, card.lora or "")
-        ]
-        files = [_weights_below(place) for place in places[: 1 + bool(card.lora)]]
-    else:
-        return None
-    try:
-        return (
-            sum(file.stat().st_size for part in files for file in part) / 1e6
-            if all(files)
-            else None
-        )
-    except OSError:
-        return None
-
-
-def _here(card: LocalModel, name: str, revision: str) -> Path | None:
-    folder = local_folder(card, name)
-    return cached_snapshot(name, revision) if folder is None else folder
-
-
-def _weights_below(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [file for file in folder.rglob("*") if file.suffix in WEIGHTS and file.is_file()]
 
 
 def hub_cache() -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.adapters.locate import disk_mb
+from harness.adapters.disk import disk_mb
 from harness.collect.library import Project
 from harness.collect.shapes import shape
 from harness.collect.specs import OpenAIModel

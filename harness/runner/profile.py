@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.adapters.locate import disk_mb
+from harness.adapters.disk import disk_mb
 from harness.results.run import CellResult, StageRow
 from harness.results.speed import JUDGE_STAGE, Timing, stage_rows
 from harness.runner.generate import Answers

@@ -8,9 +8,8 @@ import shutil
 import pytest
 
 from harness.adapters.fingerprint import file_digest, fingerprint
-from harness.adapters.locate import disk_mb, hub_cache, locate_base, weight_files
+from harness.adapters.locate import hub_cache, locate_base, weight_files
 from harness.adapters.registry import load_key, open_adapter
-from harness.collect.specs import BridgeModel, OpenAIModel
 from harness.errors import ModelError
 from harness.records import Request
 
@@ -199,32 +198,3 @@ def test_models_that_share_a_load(tiny, card):
         assert load_key(base) != load_key(card(tiny(), **change))
     with pytest.raises(ValueError, match="share one load_key"):
         open_adapter([base, card(tiny(), dtype="bfloat16")])
-
-
-def test_the_size_on_disk_is_that_of_the_weights_alone(tiny, card, tmp_path, hub):
-    weights = sum(file.stat().st_size for file in weight_files(tiny()))
-    assert disk_mb(card(tiny())) == weights / 1e6
-    (tmp_path / "lora").mkdir()
-    (tmp_path / "lora" / "adapter_model.safetensors").write_bytes(b"x" * 500)
-    assert disk_mb(card(tiny(), lora=str(tmp_path / "lora"))) == (weights + 500) / 1e6
-    assert disk_mb(card(tiny(), lora=str(tmp_path / "nowhere"))) is None
-    assert disk_mb(card("owner/model")) is None
-    put_in_hub(hub, "owner/model", tiny())
-    assert disk_mb(card("owner/model")) == weights / 1e6
-
-
-def test_the_size_of_a_bridge_is_that_of_whatever_looks_like_weights(tmp_path):
-    (tmp_path / "base" / "parts").mkdir(parents=True)
-    (tmp_path / "base" / "parts" / "pytorch_model.bin").write_bytes(b"x" * 300)
-    (tmp_path / "base" / "model.pth").write_bytes(b"x" * 200)
-    (tmp_path / "base" / "README.md").write_text("not weights")
-    words = {"model": "m", "adapter": "bridge", "python": "python", "worker": "nvila"}
-    bridge = BridgeModel(**words, base="./base", system="", conversation="auto")
-    bridge.located(tmp_path / "m.model.yaml", "", tmp_path)
-    assert disk_mb(bridge) == 500 / 1e6
-    away = bridge.model_copy(update={"base": "Efficient-Large-Model/NVILA"})
-    assert disk_mb(away) is None
-
-
-def test_a_model_behind_a_server_has_no_size_here():
-    assert disk_mb(OpenAIModel(model="m", adapter="openai", base="gpt")) is None
