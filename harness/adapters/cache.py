@@ -266,12 +266,15 @@ class CachedAdapter:
     Requests with the same key are asked once: what determines the reply is equal, so the reply is.
     ``fresh`` reads nothing but what it asked itself, and still remembers. An adapter whose replies
     depend on a request's id (``by_id``: recorded answers) is asked as it is: its replies do not
-    belong to a prompt.
+    belong to a prompt. So is any adapter with ``bypass``: every request is asked, and nothing read
+    or remembered, as one must where time is measured.
     """
 
-    def __init__(self, inner: Adapter, cache: Cache, *, fresh: bool = False) -> None:
+    def __init__(
+        self, inner: Adapter, cache: Cache, *, fresh: bool = False, bypass: bool = False
+    ) -> None:
         self.inner, self._cache, self._fresh = inner, cache, fresh
-        self._by_id = bool(getattr(inner, "by_id", False))
+        self._by_id = bypass or bool(getattr(inner, "by_id", False))
         self._own: set[bytes] = set()  # keys of what was asked here, which is fresh
         self.hits: set[str] = set()
         """Ids of the requests that were answered from memory."""

@@ -13,7 +13,7 @@ from harness.adapters.kv import keep_rows
 from harness.adapters.prompts import Ready
 from harness.adapters.sampling import draw, generator
 from harness.adapters.tokenizer import TextTokenizer
-from harness.records import Completion, FinishReason
+from harness.records import Completion, FinishReason, Stages
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +38,8 @@ class Row:
     chance: Random | None
     ids: list[int] = field(default_factory=list)
     reason: FinishReason | None = None
+    began: float | None = None
+    """When the first token was known, on the clock of `time.perf_counter`."""
     _seen: int = 0
     _read: int = 0
     _tail: str = ""
@@ -51,6 +53,8 @@ class Row:
     def add(self, token: int, finite: bool) -> None:
         """Take the next token, and finish if it ends the answer."""
         settings = self.ready.request.settings
+        if self.began is None:
+            self.began = time.perf_counter()
         if not finite:
             self.reason = "error"
         elif token in self.ends:
@@ -62,7 +66,7 @@ class Row:
             elif len(self.ids) >= settings.max_new_tokens:
                 self.reason = "length"
 
-    def completion(self, latency_ms: float) -> Completion:
+    def completion(self, latency_ms: float, stages: Stages | None = None) -> Completion:
         """The answer, cut before the first stop string."""
         ready = self.ready
         prompt_tokens = len(ready.ids)
@@ -77,6 +81,7 @@ class Row:
             completion_tokens=len(self.ids),
             truncated=ready.truncated,
             latency_ms=latency_ms,
+            stages=stages,
         )
 
     def _stops(self, stop: tuple[str, ...]) -> bool:
@@ -113,8 +118,19 @@ def generate(
             _decode_padded(engine, rows, prefix)
         else:
             _decode_equal(engine, rows)
-    latency = (time.perf_counter() - started) * 1000 / len(rows)
-    return [row.completion(latency) for row in rows]
+    ended = time.perf_counter()
+    latency = (ended - started) * 1000 / len(rows)
+    stages = _stages(started, rows, ended)
+    return [row.completion(latency, stages) for row in rows]
+
+
+def _stages(started: float, rows: Sequence[Row], ended: float) -> Stages:
+    """Up to the first token, which has been fetched from the device by then, and from there on."""
+    first = min((row.began for row in rows if row.began is not None), default=ended)
+    return Stages(
+        prefill_ms=(first - started) * 1e3 / len(rows),
+        generate_ms=(ended - first) * 1e3 / len(rows),
+    )
 
 
 def _decode_padded(engine: Engine, rows: list[Row], prefix: Cache | None) -> None:

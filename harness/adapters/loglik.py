@@ -11,7 +11,7 @@ from harness.adapters.decode import NOT_FINITE
 from harness.adapters.engine import Engine
 from harness.adapters.kv import new_cache, place
 from harness.adapters.prompts import Ready
-from harness.records import Completion
+from harness.records import Completion, Stages
 
 if TYPE_CHECKING:
     import torch
@@ -54,6 +54,7 @@ class Scoring:
             logprob_tokens=tuple(self.tokens),
             truncated=ready.truncated,
             latency_ms=self.latency_ms,
+            stages=Stages(prefill_ms=self.latency_ms),
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from harness.collect.specs import ModelSpec, TransformersModel
 from harness.records import Completion, Request
 
 if TYPE_CHECKING:
-    from transformers import Cache, PreTrainedTokenizerBase
+    from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 
     from harness.adapters.engine import Engine
     from harness.adapters.loglik import Window
@@ -99,7 +100,9 @@ class TransformersAdapter:
         engine, tokenizer, max_length = self._wear(card)
         _check_template(card, tokenizer, requests)
         reader = Reader(tokenizer, max_length)
+        began = time.perf_counter()
         items = list(reader.read(requests))
+        preparing = (time.perf_counter() - began) * 1e3 / len(requests)
         self.notes = reader.notes()
         refused = [item for item in items if isinstance(item, Completion)]
         if refused:
@@ -107,8 +110,17 @@ class TransformersAdapter:
         ready = [item for item in items if isinstance(item, Ready)]
         generating = [item for item in ready if item.request.output_type == "generate"]
         scoring = [item for item in ready if item.request.output_type != "generate"]
-        yield from _generate(engine, tokenizer, generating, card.batch_tokens)
-        yield from _score(engine, scoring, max_length, card.batch_tokens)
+        rows = min(card.batch_size or engine.rows, engine.rows)
+        for done in _generate(engine, tokenizer, generating, Limits(rows, card.batch_tokens)):
+            yield [_prepared(one, preparing) for one in done]
+        tokens = min(card.batch_tokens, engine.step_tokens)
+        for done in _score(engine, scoring, max_length, Limits(rows, tokens)):
+            yield [_prepared(one, preparing) for one in done]
+
+    @property
+    def weights_mb(self) -> float | None:
+        """Megabytes that the weights in memory take, LoRAs included; None if nothing is loaded."""
+        return None if self._loaded is None else memory_of(self._loaded.engine.model) / 1e6
 
     def close(self) -> None:
         """Free the memory of the base."""
@@ -118,9 +130,8 @@ class TransformersAdapter:
         loaded, self._loaded = self._loaded, None
         if loaded is None:
             return
-        network = loaded.engine.model
-        large = sum(p.numel() * p.element_size() for p in network.parameters()) > WORTH_COLLECTING
-        del loaded, network
+        large = memory_of(loaded.engine.model) > WORTH_COLLECTING
+        del loaded
         if large:  # it lies in cycles, and a full collection takes up to a second
             gc.unfreeze()
             gc.collect()
@@ -187,31 +198,61 @@ def _rendered(tokenizer: TextTokenizer, request: Request) -> str | None:
         return None
 
 
+def memory_of(network: PreTrainedModel) -> int:
+    """Bytes of all parameters, as they lie in memory."""
+    return sum(one.numel() * one.element_size() for one in network.parameters())
+
+
+def _prepared(done: Completion, preprocess_ms: float) -> Completion:
+    """The answer with the time that its prompt took to become tokens."""
+    if done.stages is None:
+        return done
+    return replace(done, stages=replace(done.stages, preprocess_ms=preprocess_ms))
+
+
+def _later(done: Completion, prefix_ms: float) -> Completion:
+    """The answer with its share of the time in which a beginning was read for all of its group."""
+    if not prefix_ms or done.stages is None or done.latency_ms is None:
+        return done
+    stages = replace(done.stages, prefill_ms=done.stages.prefill_ms + prefix_ms)
+    return replace(done, latency_ms=done.latency_ms + prefix_ms, stages=stages)
+
+
 def _generate(
-    engine: Engine, tokenizer: TextTokenizer, items: list[Ready], tokens: int
+    engine: Engine, tokenizer: TextTokenizer, items: list[Ready], limits: Limits
 ) -> Iterator[list[Completion]]:
     from harness.adapters.decode import generate
 
-    limits = Limits(engine.rows, tokens)
     for group in _groups(engine, items):
+        began = time.perf_counter()
         prefix = _prefix(engine, group.shared and group.items[0].ids[: group.shared])
+        share = (
+            (time.perf_counter() - began) * 1e3 / len(group.items) if prefix is not None else 0.0
+        )
 
-        def run(batch: list[Ready], prefix: Cache | None = prefix) -> list[Completion]:
-            return generate(engine, tokenizer, batch, prefix)
+        def run(
+            batch: list[Ready], prefix: Cache | None = prefix, share: float = share
+        ) -> list[Completion]:
+            return [_later(one, share) for one in generate(engine, tokenizer, batch, prefix)]
 
         for batch, done in in_batches(group.items, limits, lambda item: item.size, run):
             yield done or [Completion.of_error(item.request, NO_MEMORY) for item in batch]
 
 
 def _score(
-    engine: Engine, items: list[Ready], max_length: int, tokens: int
+    engine: Engine, items: list[Ready], max_length: int, limits: Limits
 ) -> Iterator[list[Completion]]:
     from harness.adapters.loglik import score, windows
 
-    limits = Limits(engine.rows, min(tokens, engine.step_tokens))
     pieces = [window for item in items for window in windows(item, max_length)]
     for group in share_prefixes(pieces, lambda window: window.ids):
+        began = time.perf_counter()
         prefix = _prefix(engine, group.shared and group.items[0].ids[: group.shared])
+        share = (
+            (time.perf_counter() - began) * 1e3 / len(group.items) if prefix is not None else 0.0
+        )
+        for window in group.items:
+            window.owner.latency_ms += share
 
         def run(batch: list[Window], prefix: Cache | None = prefix) -> list[Completion]:
             return score(engine, batch, prefix)

@@ -17,7 +17,7 @@ from harness.adapters.tokenizer import (
     load_tokenizer,
     wrap_tokenizer,
 )
-from harness.adapters.transformers import NO_MEMORY, WORTH_COLLECTING
+from harness.adapters.transformers import NO_MEMORY, WORTH_COLLECTING, memory_of
 from harness.adapters.verify import check_files, check_template
 from harness.adapters.vision_classes import vision_class
 from harness.collect.specs import ModelSpec, VisionModel
@@ -127,6 +127,11 @@ class VisionAdapter:
                     yield done or [_no_memory(sight) for sight in batch]
         self.notes = reader.notes()
 
+    @property
+    def weights_mb(self) -> float | None:
+        """Megabytes that the weights in memory take, LoRAs included; None if nothing is loaded."""
+        return None if self._loaded is None else memory_of(self._loaded.engine.model) / 1e6
+
     def close(self) -> None:
         """Free the memory of the base."""
         import gc
@@ -137,9 +142,8 @@ class VisionAdapter:
         self._tokenizers.clear()
         if loaded is None:
             return
-        weights = loaded.engine.model.parameters()
-        large = sum(p.numel() * p.element_size() for p in weights) > WORTH_COLLECTING
-        del loaded, weights
+        large = memory_of(loaded.engine.model) > WORTH_COLLECTING
+        del loaded
         if large:  # it lies in cycles, and a full collection takes up to a second
             gc.unfreeze()
             gc.collect()

@@ -30,6 +30,8 @@ class RunArguments:
     allow_outside: bool
     judge_model: str
     max_cost: float | None
+    profile: bool = False
+    warmup: int | None = None
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -54,6 +56,13 @@ class RunArguments:
     help="Who judges, whatever the judges say.",
 )
 @click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum.")
+@click.option("--profile", is_flag=True, help="Measure speed and memory, stage by stage.")
+@click.option(
+    "--warmup",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With --profile: requests of each cell before it is measured (3).",
+)
 @click.option("--runs", type=NamedPath(), help="Where runs go (runs/).")
 @click.option("--cache", type=NamedPath(), help="Cache file.")
 @click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards.")
@@ -63,6 +72,10 @@ def run(**arguments: object) -> int:
 
     Judges that a task names begin while later samples are still being answered. Several names
     after --judge-model are a panel. What --max-cost does not allow is a judge error.
+
+    --profile asks the first 100 samples of each cell (or --limit), one cell after the other, in
+    batches as the model card says, after a warm-up that does not count. It neither reads nor
+    writes remembered answers or clips, and asks no judge. `harness show --profile` shows it again.
 
     Killed or interrupted, the same command goes on where it stopped. Exit code 0: every sample
     was answered and judged; 1: some were not; 2: interrupted; 4: a mistake in a spec, in data or

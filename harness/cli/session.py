@@ -23,6 +23,7 @@ from harness.cli.bench import (
 )
 from harness.cli.hints import hints
 from harness.cli.live_progress import WRITING, TellingProgress
+from harness.cli.profiling import profiled, speed_text, unjudged
 from harness.cli.progress import make_progress
 from harness.cli.run import RunArguments
 from harness.collect.appoint import appoint
@@ -52,23 +53,28 @@ def execute(arguments: RunArguments) -> ExitCode:
     """Plan, run, store and show; the exit code of the process."""
     # threads that spin while they wait halve the speed as soon as anything else wants a core
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    arguments = profiled(arguments)
     project = Project.here(allow_outside=arguments.allow_outside)
     cells = _plan(arguments, project)
     budget = Budget(arguments.max_cost)
     named = models_named(arguments.judge_model, project)
     judges = make_judges(appoint((cell.task for cell in cells), project, named), project)
+    asking = Asking(arguments.limit, arguments.epochs, arguments.seed)
     runs = project.root / "runs" if arguments.runs is None else arguments.runs
     file = arguments.cache or cache_path(project.root)
     cache = Cache(file, read_only=arguments.dry_run)
     memory = Memory(
-        cache, arguments.fresh, arguments.allow_code, project.root / ".harness" / "media"
+        cache,
+        arguments.fresh,
+        arguments.allow_code,
+        project.root / ".harness" / "media",
+        arguments.warmup,
     )
-    asking = Asking(arguments.limit, arguments.epochs, arguments.seed)
     try:
         if arguments.dry_run:
             return _say_what_would_run(make_work(cells, asking, judges), memory)
         check_writable(runs)
-        works = make_work(cells, asking, judges)
+        works = unjudged(make_work(cells, asking, judges), arguments.profile)
         check_keys(judges.values(), lambda: _forecast(works, memory))
         options = Options(memory, project.root, arguments.seed or 0, _words(arguments), budget)
         return _run(works, options, runs)
@@ -129,9 +135,7 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
         try:
             done = run(works, options, progress)
         except KeyboardInterrupt:  # while scoring: the answers are all in the cache
-            fresh = options.memory.fresh
-            again = "run it again without --fresh" if fresh else "run the same command again"
-            raise Interrupted(f"interrupted: all answers are kept; {again} to score them") from None
+            raise Interrupted(f"interrupted: {_kept(options.memory)}") from None
         finally:
             progress.close()
         progress.phase(WRITING)
@@ -139,8 +143,19 @@ def _run(works: Sequence[Work], options: Options, runs: Path) -> ExitCode:
     for name in dict.fromkeys(work.cell.task.task for work in works if work.cell.task.gate):
         click.echo(f"note: {name} declares a gate: harness gate latest", err=True)
     columns = shutil.get_terminal_size((100, 24)).columns
-    click.echo(render(summary(read_run(folder), columns), "table", columns))
+    reader = read_run(folder)
+    click.echo(render(summary(reader, columns), "table", columns))
+    if options.memory.measuring:
+        click.echo(f"\n{speed_text(reader, columns)}")
     return _verdict(done, folder)
+
+
+def _kept(memory: Memory) -> str:
+    """What is left of a run that was stopped while its answers were scored."""
+    if memory.measuring:
+        return "a profile keeps no answers; run the same command again to measure anew"
+    again = "run it again without --fresh" if memory.fresh else "run the same command again"
+    return f"all answers are kept; {again} to score them"
 
 
 def _verdict(done: Run, folder: Path) -> ExitCode:
@@ -260,6 +275,7 @@ def _words(arguments: RunArguments) -> dict[str, str]:
         "fresh": "yes" if arguments.fresh else "",
         "judge_model": arguments.judge_model,
         "max_cost": "" if arguments.max_cost is None else str(arguments.max_cost),
+        "profile": f"after {arguments.warmup} to warm up" if arguments.profile else "",
     }
     return {name: value for name, value in words.items() if value}
 

@@ -32,6 +32,14 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
 @click.option("--headroom", is_flag=True, help="How far above the tasks' declared minimums.")
 @click.option("--examples", type=click.IntRange(min=0), default=0, help="Wrong answers, drawn.")
 @click.option("--seed", type=int, default=0, help="What draws the examples.")
+@click.option("--profile", is_flag=True, help="Speed and memory in place of scores.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=0.02,
+    show_default=True,
+    help="With --profile: the drop in score that a quantization may cost.",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     """Show a run: metrics with 95 % intervals, classes of choice tasks, the worst samples.
@@ -48,6 +56,10 @@ def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     is a curve, --by fps,frames a map; keys are settings of variants, model and task; all other
     settings make tables of their own. With one key each value is held against the first, sample by
     sample.
+
+    --profile shows milliseconds by stage, tokens and frames a second, memory and size, and what
+    the run varied: throughput over batch_size, heat maps over resolution and frames, quality
+    against latency, quantization. CSV holds the stages only, JSON everything.
     """
     from harness.collect.library import project_root
     from harness.results.analysis import AnalysisOptions, analyse
@@ -65,6 +77,13 @@ def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     tasks, models, metrics = (more[name] for name in ("tasks", "models", "metrics"))
     models = [model] if model else models
     columns = shutil.get_terminal_size((100, 24)).columns
+    form: Format = more["form"]  # type: ignore[assignment]
+    if more["profile"]:
+        from harness.leaderboard.speed_report import SpeedOptions, speed_report
+
+        chosen = SpeedOptions(tasks, models, metrics, more["tolerance"])  # type: ignore[arg-type]
+        click.echo(render(speed_report(reader, chosen), form, columns))
+        return
     options = ShowOptions(
         tasks,  # type: ignore[arg-type]
         models,  # type: ignore[arg-type]
@@ -75,7 +94,6 @@ def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
         bool(more["prompt"]),
         bool(more["criteria"]),
     )
-    form: Format = more["form"]  # type: ignore[assignment]
     names = ("by", "robustness", "classes", "headroom", "examples", "seed")
     analysis = AnalysisOptions(options, *(more[name] for name in names))  # type: ignore[arg-type]
     report = analyse(reader, analysis) if analysis.wanted else show_run(reader, options)

@@ -12,7 +12,8 @@ COSTS = ("latency_p95_ms", "latency_p50_ms", "peak_memory_mb", "completion_token
 """What an answer costs: metrics that every run measures and no task scores.
 
 `latency_p95_ms` and `latency_p50_ms` are percentiles over samples of the time of an answer,
-`peak_memory_mb` is the process's, `completion_tokens` the mean over samples. Less is better.
+`peak_memory_mb` that of the GPU if the model ran on one, else of the process,
+`completion_tokens` the mean over samples. Less is better.
 """
 ASKED = (
     "max_drop",

@@ -43,6 +43,9 @@ class TransformersModel(LocalModel):
 
     adapter: Literal["transformers"]
     batch_tokens: int = Field(32768, gt=0, description="tokens in one batch, answers included")
+    batch_size: int | None = Field(
+        None, gt=0, description="samples in one batch at most; default: 64 on a CPU, else 256"
+    )
     bos: Literal["auto", "always", "never"] = "auto"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.adapters.locate import local_folder
+from harness.adapters.disk import disk_mb
 from harness.collect.library import Project
 from harness.collect.shapes import shape
-from harness.collect.specs import OpenAIModel, TransformersModel
+from harness.collect.specs import OpenAIModel
 from harness.collect.yamlio import parse
 from harness.errors import HarnessError
 from harness.judges.prices import PriceTable
@@ -16,6 +16,7 @@ from harness.leaderboard.gather import BoardCell
 from harness.leaderboard.scripts import finite
 from harness.results.arrays import numbers_of
 from harness.results.run import StageRow
+from harness.results.speed import total_of
 from harness.results.store import RunReader
 
 COSTS = {
@@ -44,13 +45,13 @@ def costs_of(
     read, written = _tokens(cell)
     # answers that were recorded elsewhere cost nothing here: the process' memory tells nothing
     here = cell.model.adapter != "replay"
-    stage = next((row for row in rows if here and row.stage == "generate"), None)
+    stage = total_of(rows) if here else None
     found = {
         "latency_p50_ms": stage and stage.p50,
         "latency_p95_ms": stage and stage.p95,
         "peak_memory_mb": stage and stage.peak_memory_mb,
         "completion_tokens": written,
-        "size_mb": size_mb,
+        "size_mb": stage.size_mb if stage and stage.size_mb else size_mb,
         "cost_usd": _price(cell, read, written, project),
     }
     rounded = {name: finite(value, 4) for name, value in found.items() if value}
@@ -62,23 +63,9 @@ def size_of(model: str, project: Project | None) -> float | None:
     if project is None or not project.knows("model", model):
         return None
     try:
-        card = project.get_model(model)
-        if not isinstance(card, TransformersModel):
-            return None
-        folders = [local_folder(card, name) for name in (card.base, card.lora) if name]
+        return disk_mb(project.get_model(model))
     except HarnessError:
         return None
-    if any(folder is None or not folder.is_dir() for folder in folders):
-        return None
-    total = sum(_bytes(folder) for folder in folders if folder is not None)
-    return total / 1e6 if total else None
-
-
-def _bytes(folder: Path) -> int:
-    try:
-        return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    except OSError:
-        return 0
 
 
 def _tokens(cell: BoardCell) -> tuple[float | None, float | None]:

@@ -139,14 +139,16 @@ def _profile(model: str, standings: Standings, sources: Sources) -> TextTable:
     rows: list[tuple[str | Link, ...]] = []
     for bench, cell in standings.board.cells_of(model):
         for stage in sources.stages.get((cell.run.run_id, cell.record.cell), ()):
-            numbers = (stage.p50, stage.p95, stage.p99, stage.tokens_per_s, stage.peak_memory_mb)
+            numbers = [stage.mean, stage.std, stage.p50, stage.p95, stage.p99]
+            numbers += [stage.tokens_per_s, stage.frames_per_s, stage.peak_memory_mb, stage.size_mb]
             where = Link(task_label(bench.task, bench.variant), task_href(bench.task))
             rows.append((where, stage.stage, *map(number, numbers)))
-    columns = ("task", "stage", "p50 ms", "p95 ms", "p99 ms", "tokens/s", "peak MB")
+    times = ("mean ms", "std ms", "p50 ms", "p95 ms", "p99 ms")
+    columns = ("task", "stage", *times, "tokens/s", "frames/s", "peak MB", "disk MB")
     note = (
         "milliseconds a sample, at the batch size of the run; cached answers keep their first time"
     )
-    return TextTable("Speed and memory", columns, tuple(rows), "llrrrrr", note)
+    return TextTable("Speed and memory", columns, tuple(rows), "llrrrrrrrrr", note)
 
 
 def _latency(model: str, standings: Standings, sources: Sources) -> list[Chart]:

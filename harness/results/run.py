@@ -154,7 +154,12 @@ class SpecText:
 @dataclass(frozen=True, slots=True)
 class StageRow:
     """Speed of one stage of one cell: milliseconds a sample, tokens and frames a second, peak
-    megabytes; ``n`` answers were measured, and the model takes ``size_mb`` on disk."""
+    megabytes; ``n`` answers were measured, and the model takes ``size_mb`` on disk.
+
+    ``memory`` says what the peak is of: "CUDA", the process ("RSS"), or the process since it began
+    ("RSS so far"). ``weights_mb`` is what the loaded weights take, where the adapter can tell.
+    Stages are those of ``harness.results.speed``, or "judge NAME".
+    """
 
     cell: str
     stage: str
@@ -168,6 +173,8 @@ class StageRow:
     std: float | None = None
     frames_per_s: float | None = None
     size_mb: float | None = None
+    memory: str | None = None
+    weights_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

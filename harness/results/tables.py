@@ -147,6 +147,8 @@ COLUMNS: dict[TableName, dict[str, str]] = {
         "std": "float64",
         "frames_per_s": "float64",
         "size_mb": "float64",
+        "memory": "dict",
+        "weights_mb": "float64",
     },
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +13,7 @@ from harness.adapters.registry import load_key, open_adapter
 from harness.collect.specs import ModelSpec
 from harness.errors import CollectError, HarnessError, Interrupted
 from harness.records import Completion, Request
+from harness.runner.memory import MemoryWatch, Peak
 from harness.runner.work import Work
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ class Answers:
     """By the model's name; of a card that variants change, as it is in its first cell."""
     cards: dict[str, str] = field(default_factory=dict)
     """Fingerprints by the card, as `card_text` has it."""
-    peak_memory_mb: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, Peak] = field(default_factory=dict)
+    """The peak by the cell's id; cells that were asked together share theirs."""
+    weights_mb: dict[str, float] = field(default_factory=dict)
+    """Megabytes of the loaded weights by the cell's id, of adapters that can tell."""
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -60,11 +64,20 @@ class Memory:
     allow_code: bool = False
     media: Path | None = None
     """The folder of decoded clips; None keeps none."""
+    warmup: int | None = None
+    """To measure speed: how many requests of each cell are asked first without being counted.
+    Then cells are asked one by one, the cache is neither read nor written, and every clip is
+    decoded for every cell. None: an ordinary run."""
+
+    @property
+    def measuring(self) -> bool:
+        """Whether speed is measured."""
+        return self.warmup is not None
 
     def open(self, models: Sequence[ModelSpec], media: MediaSource | None = None) -> CachedAdapter:
         """One adapter for models that share a base."""
         inner: Adapter = open_adapter(models, self.allow_code, media)
-        return CachedAdapter(inner, self.cache, fresh=self.fresh)
+        return CachedAdapter(inner, self.cache, fresh=self.fresh, bypass=self.measuring)
 
     def source(self, requests: Iterable[Request]) -> MediaSource | None:
         """The frames of all requests of a run; None if no request has any."""
@@ -74,6 +87,8 @@ class Memory:
         from harness.media.cache import MediaCache
         from harness.media.source import MediaSource
 
+        if self.measuring:
+            return MediaSource()
         source = MediaSource(MediaCache(self.media) if self.media else None)
         source.expect(seeing)
         return source
@@ -93,16 +108,17 @@ def generate(works: Sequence[Work], memory: Memory, progress: Progress) -> Answe
         for models in by_base(works):
             adapter = memory.open(models, media)
             try:
-                for model in models:
-                    _ask(adapter, model, _requests(works, model), answers, progress)
+                for part in _parts(works, models, memory):
+                    if memory.warmup:
+                        _warm_up(adapter, part[0], memory.warmup)
+                    _ask(adapter, part, answers, progress)
             finally:
                 adapter.close()
     except KeyboardInterrupt:
-        done = len(answers.completions)
+        done = 0 if memory.measuring else len(answers.completions)
         again = "run it again without --fresh" if memory.fresh else "run the same command again"
-        raise Interrupted(
-            f"interrupted: {done} of {total} answers are kept; {again} to go on from there"
-        ) from None
+        again += " to measure anew" if memory.measuring else " to go on from there"
+        raise Interrupted(f"interrupted: {done} of {total} answers are kept; {again}") from None
     return answers
 
 
@@ -140,13 +156,28 @@ def by_base(works: Iterable[Work]) -> list[list[ModelSpec]]:
     return list(groups.values())
 
 
+def _parts(
+    works: Sequence[Work], models: Sequence[ModelSpec], memory: Memory
+) -> Iterator[Sequence[Work]]:
+    """The cells of these models that are asked together: all of a card, or each by itself."""
+    for model in models:
+        own = [work for work in works if work.cell.model == model]
+        yield from ([work] for work in own) if memory.measuring else [own]
+
+
+def _warm_up(adapter: CachedAdapter, work: Work, count: int) -> None:
+    """Load the model and let all that is made at first use be made."""
+    for _ in adapter.complete(work.cell.model, work.requests[:count]):
+        pass
+
+
 def _ask(
-    adapter: CachedAdapter,
-    model: ModelSpec,
-    requests: Sequence[Request],
-    answers: Answers,
-    progress: Progress,
+    adapter: CachedAdapter, works: Sequence[Work], answers: Answers, progress: Progress
 ) -> None:
+    """Ask for the cells of one card together."""
+    model = works[0].cell.model
+    requests = [request for work in works for request in work.requests]
+    watch = MemoryWatch()
     progress.start(model.model, len(requests))
     wanted = {request.id for request in requests}
     for batch in adapter.complete(model, requests):
@@ -158,24 +189,10 @@ def _ask(
     texts = adapter.prompts(model, requests)
     answers.prompts.update(zip((r.id for r in requests), texts, strict=True))
     answers.cached |= adapter.hits & wanted
-    answers.peak_memory_mb[model.model] = peak_memory_mb()
+    weights: float | None = getattr(adapter.inner, "weights_mb", None)
+    for work in works:
+        answers.memory[work.cell.id] = watch.peak()
+        if weights is not None:
+            answers.weights_mb[work.cell.id] = weights
     answers.notes[model.model] = tuple(getattr(adapter.inner, "notes", ()))
     progress.finish(answers.notes[model.model])
-
-
-def _requests(works: Iterable[Work], model: ModelSpec) -> list[Request]:
-    return [r for work in works if work.cell.model == model for r in work.requests]
-
-
-def peak_memory_mb() -> float:
-    """Peak resident memory of this process so far, in MB (10^6 bytes); CUDA's peak if larger."""
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    peak *= 1 if sys.platform == "darwin" else 1024
-    torch = sys.modules.get("torch")
-    cuda: Callable[[], float] | None = None
-    if torch is not None and torch.cuda.is_available():
-        cuda = torch.cuda.max_memory_allocated
-    return max(peak, cuda() / 1e6 if cuda else 0.0)

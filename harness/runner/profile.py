@@ -1,37 +1,36 @@
-"""How fast each cell was answered: percentiles of latency, tokens a second, peak memory."""
+"""How fast each cell was answered, stage by stage, and what memory that took."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from harness.adapters.disk import disk_mb
 from harness.results.run import CellResult, StageRow
+from harness.results.speed import JUDGE_STAGE, Timing, stage_rows
 from harness.runner.generate import Answers
 from harness.runner.score import ScoredCell
 
 
 def profile(cells: Sequence[ScoredCell], answers: Answers) -> list[StageRow]:
-    """One row a cell for the stage ``generate``; answers that were cached keep their first time.
+    """The rows of all cells; answers that were cached keep their first time.
 
-    A latency is the wall time of a batch divided by its size, so that the sum over samples is the
-    time that the cell took.
+    What is not of a stage stands in the row of the total: peak memory, megabytes of the weights
+    on disk and in memory.
     """
-    rows = []
-    for cell in cells:
-        done = [c for c in cell.completions if c.latency_ms is not None and not c.failed]
-        times = sorted(c.latency_ms for c in done if c.latency_ms is not None)
-        seconds = sum(times) / 1e3
-        tokens = sum(c.completion_tokens or 0 for c in done)
-        rows.append(
-            StageRow(
-                cell=cell.work.cell.id,
-                stage="generate",
-                p50=_percentile(times, 0.50),
-                p95=_percentile(times, 0.95),
-                p99=_percentile(times, 0.99),
-                tokens_per_s=tokens / seconds if seconds else None,
-                peak_memory_mb=answers.peak_memory_mb.get(cell.work.cell.model.model),
-            )
+    rows: list[StageRow] = []
+    for one in cells:
+        cell = one.work.cell
+        *stages, total = stage_rows(cell.id, one.completions)
+        memory = answers.memory.get(cell.id)
+        whole = replace(
+            total,
+            peak_memory_mb=memory.mb if memory else None,
+            memory=memory.kind if memory else None,
+            size_mb=disk_mb(cell.model),
+            weights_mb=answers.weights_mb.get(cell.id),
         )
+        rows += [*stages, whole]
     return rows
 
 
@@ -44,14 +43,15 @@ def judge_profile(cells: Sequence[CellResult]) -> list[StageRow]:
             if row.verdict.latency_ms is not None:
                 said.setdefault(row.verdict.judge, []).append(row.verdict.latency_ms)
         for judge, latencies in said.items():
-            times = sorted(latencies)
-            p50, p95, p99 = (_percentile(times, share) for share in (0.50, 0.95, 0.99))
-            rows.append(StageRow(cell.cell_id, f"judge {judge}", p50, p95, p99))
+            one = Timing.of(latencies)
+            rows.append(
+                StageRow(
+                    cell.cell_id,
+                    f"{JUDGE_STAGE}{judge}",
+                    *(one.p50, one.p95, one.p99),
+                    n=one.n,
+                    mean=one.mean,
+                    std=one.std,
+                )
+            )
     return rows
-
-
-def _percentile(ordered: Sequence[float], share: float) -> float | None:
-    """Nearest-rank percentile: a value that was really measured."""
-    if not ordered:
-        return None
-    return ordered[min(len(ordered) - 1, max(0, -(-int(share * 100) * len(ordered) // 100) - 1))]

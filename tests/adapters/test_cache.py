@@ -231,6 +231,17 @@ def test_fresh_asks_again_and_remembers_the_new_answer(cache: Cache) -> None:
     assert cache.stats().completions == 1
 
 
+def test_with_bypass_every_request_is_asked_and_nothing_remembered(cache: Cache) -> None:
+    ask(CachedAdapter(Echo(), cache), [asked(1)])
+    echo = Echo()
+    past = CachedAdapter(echo, cache, bypass=True)
+    same = [asked(1), asked(2), asked(2, id="twin")]
+    assert past.missing(MODEL, same) == same
+    done = ask(past, same)
+    assert (echo.asked, sorted(done)) == (["r1", "r2", "twin"], ["r1", "r2", "twin"])
+    assert (past.hits, cache.stats().completions) == (set(), 1)
+
+
 def test_a_batch_is_committed_before_it_is_handed_on(cache: Cache) -> None:
     running = CachedAdapter(Echo(), cache).complete(MODEL, [asked(n) for n in range(9)])
     for _ in range(4):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 
@@ -68,6 +69,26 @@ def test_greedy_answers_are_those_of_transformers_for_every_batch_size(kind, tin
             assert found[index].completion_tokens == len(ids)
 
 
+def test_stages_add_up_to_the_latency_and_the_card_bounds_a_batch(tiny, card):
+    for size, batches in ((1, 5), (2, 3), (None, 1)):
+        found = ask(card(tiny(), batch_size=size), texts(5), max_new_tokens=4)
+        assert len({one.latency_ms for one in found.values()}) == batches
+        for one in found.values():
+            assert min(one.stages.prefill_ms, one.stages.generate_ms) > 0
+            assert one.stages.prefill_ms + one.stages.generate_ms == pytest.approx(one.latency_ms)
+            assert one.stages.preprocess_ms > 0
+
+
+def test_what_the_weights_take_in_memory_is_told_while_they_are_there(tiny, card):
+    adapter = open_adapter([card(tiny())])
+    assert adapter.weights_mb is None
+    ask(card(tiny()), ["a"], adapter, max_new_tokens=1)
+    size = sum(file.stat().st_size for file in tiny().glob("*.safetensors"))
+    assert adapter.weights_mb == pytest.approx(size / 1e6, rel=0.1)
+    adapter.close()
+    assert adapter.weights_mb is None
+
+
 def test_shared_prefix_is_read_once_and_changes_nothing(tiny, card):
     adapter = open_adapter([card(tiny("mistral"))])
     prefix = "The quick brown fox jumps over the lazy dog. " * 8
@@ -79,6 +100,24 @@ def test_shared_prefix_is_read_once_and_changes_nothing(tiny, card):
     alone = ask(card(tiny("mistral"), batch_tokens=1), prompts, max_new_tokens=8)
     assert [found[i].text for i in range(17)] == [alone[i].text for i in range(17)]
     assert sum(read) < 0.5 * sum(done.prompt_tokens for done in found.values())
+
+
+def test_the_time_of_a_shared_prefix_is_told_by_those_that_share_it(tiny, card):
+    adapter = open_adapter([card(tiny("mistral"))])
+    prefix = "The quick brown fox jumps over the lazy dog. " * 8
+    pause, calls = 0.3, []
+
+    def hook(module, args, kwargs):
+        calls.append(kwargs["input_ids"].shape)
+        if len(calls) == 1:
+            time.sleep(pause)
+
+    ask(card(tiny("mistral")), ["a"], adapter, max_new_tokens=1)
+    adapter._loaded.engine.model.register_forward_pre_hook(hook, with_kwargs=True)
+    found = ask(card(tiny("mistral")), [f"{prefix}{n}" for n in "123"], adapter, max_new_tokens=1)
+    assert calls[0][0] == 1  # the prefix alone
+    for one in found.values():
+        assert one.latency_ms >= one.stages.prefill_ms >= 1e3 * pause / 3
 
 
 def count_tokens_read(adapter, card) -> list[int]:

@@ -106,7 +106,7 @@ def test_settings_of_the_card_change_the_card(root: Path, model: ModelSpec) -> N
         ("resolution=wide", "--set resolution: 'media.resolution' must be a short side"),
         ("prompt=stepwize", "--set prompt: the task has no prompt 'stepwize' (did you mean 'step"),
         ("quantize=int7", "--set: model 'tiny-llama': 'quantize' must be none, int8 or nf4"),
-        ("batch_size=4", "--set: adapter 'transformers' of model 'tiny-llama' has no 'batch_size'"),
+        ("batch_size=0", "--set: model 'tiny-llama': 'batch_size' must be greater than 0, not 0"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_one_line(
@@ -116,6 +116,16 @@ def test_a_setting_that_does_not_fit_is_one_line(
         plan(root, model, setting)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_a_setting_that_the_adapter_does_not_have_is_told_with_those_it_has(root: Path) -> None:
+    (root / "a.jsonl").write_text('{"id": "a", "text": "b"}\n', "utf-8")
+    file = root / "recorded.model.yaml"
+    file.write_text("model: recorded\nadapter: replay\ncompletions: ./a.jsonl\n", "utf-8")
+    recorded = Project.here(root).get_model(str(file))
+    with pytest.raises(CollectError) as caught:
+        plan(root, recorded, "batch_size=4")
+    assert "adapter 'replay' of model 'recorded' has no 'batch_size'" in str(caught.value)
 
 
 @pytest.mark.parametrize(

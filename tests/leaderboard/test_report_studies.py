@@ -276,6 +276,26 @@ def test_latency_by_stage_and_what_to_take(tmp_path: Path) -> None:
     check_all(files)
 
 
+def test_the_whole_answer_is_what_a_model_is_taken_for(tmp_path: Path) -> None:
+    good, bad = Cell("a", "slow", {"f1": [0.9] * 12}), Cell("a", "fast", {"f1": [0.1] * 12})
+    profile = [
+        StageRow(good.id, "decode", 70.0, n=12, frames_per_s=200.0),
+        StageRow(good.id, "total", 50.0, n=12, mean=51.0, std=1.5, frames_per_s=320.0, size_mb=6.5),
+        StageRow(bad.id, "total", 10.0, n=12, mean=11.0, std=1.0),
+    ]
+    store(tmp_path, good, bad, profile=profile)
+    files = texts(tmp_path)
+    assert "| n | mean | std | p50 | p95 | p99 | tokens/s | frames/s | MB | disk MB |" in files[
+        "tables/latency.md"
+    ].replace("  ", " ")
+    assert (
+        "| slow | total | 12 | 51.00 | 1.500 | 50.00 | - | - | - | 320.0 | - | 6.500 |"
+        in files["tables/latency.md"]
+    )
+    assert "| best quality | slow | f1 | **0.900** | 50.00 |" in files["tables/guidance.md"]
+    check_all(files)
+
+
 def test_of_models_that_are_not_shown_to_differ_the_balance_takes_the_faster(
     tmp_path: Path,
 ) -> None:

@@ -13,9 +13,22 @@ from harness.leaderboard.report.paper import PaperCell, PaperTable, Row, plain
 from harness.results.answers import task_label
 from harness.results.arrays import rows_of
 from harness.results.render import Record, number
+from harness.results.speed import JUDGE_STAGE, OLD_TOTAL, TOTAL
 
-JUDGE_STAGE = "judge "
-COLUMNS = ("mean", "std", "p50", "p95", "p99", "tokens_per_s", "peak_memory_mb")
+COLUMNS = {
+    "n": "n",
+    "mean": "mean",
+    "std": "std",
+    "p50": "p50",
+    "p95": "p95",
+    "p99": "p99",
+    "tokens_per_s": "tokens/s",
+    "frames_per_s": "frames/s",
+    "peak_memory_mb": "MB",
+    "size_mb": "disk MB",
+}
+IF_KNOWN = ("n", "frames_per_s", "size_mb")
+"""Columns that runs of before there were stages do not have: left out if all are empty."""
 BATCHED = (
     "Milliseconds a sample: the wall time of a batch divided by its size, so answers of one batch "
     "share a latency and percentiles are those of batches."
@@ -39,7 +52,7 @@ def stages(evidence: Evidence) -> list[Stage]:
         for row in rows_of(chosen.side.run.table("profile")):
             if row["cell"] == chosen.cell.cell and not row["stage"].startswith(JUDGE_STAGE):
                 values = {name: row.get(name) for name in COLUMNS}
-                if row["stage"] == "generate" and values["mean"] is None:
+                if row["stage"] == OLD_TOTAL and values["mean"] is None:
                     values |= _spread(chosen)
                 if any(value is not None for value in values.values()):
                     found.append(Stage(chosen, row["stage"], values))
@@ -64,22 +77,31 @@ def latency_table(found: Sequence[Stage]) -> PaperTable | None:
     """Latency by stage, throughput and memory; None if nothing was measured."""
     if not found:
         return None
+    names = [
+        name
+        for name in COLUMNS
+        if name not in IF_KNOWN or any(one.values[name] is not None for one in found)
+    ]
     groups: dict[tuple[str, str], list[Row]] = {}
     for one in found:
         rows = groups.setdefault(one.chosen.place, [])
         where = "" if rows else task_label(*one.chosen.place)
-        numbers = [number(one.values[name]) for name in COLUMNS]
+        numbers = [_text(name, one.values[name]) for name in names]
         rows.append(plain(where, one.chosen.cell.model, one.stage, *numbers))
     return PaperTable(
         name="latency",
         headed=True,
         caption="Latency by stage, throughput and peak memory",
-        columns=("task", "model", "stage", "mean", "std", "p50", "p95", "p99", "tokens/s", "MB"),
-        align="lllrrrrrrr",
+        columns=("task", "model", "stage", *(COLUMNS[name] for name in names)),
+        align="lll" + "r" * len(names),
         groups=list(groups.values()),
         records=[_record(one) for one in found],
         notes=[BATCHED, *_machines(found)],
     )
+
+
+def _text(name: str, value: float | None) -> str:
+    return f"{value:.0f}" if name == "n" and value is not None else number(value)
 
 
 def _record(one: Stage) -> Record:
@@ -139,9 +161,10 @@ def guidance_table(evidence: Evidence, found: Sequence[Stage]) -> PaperTable | N
 
 
 def median_ms(entry: Entry, found: Sequence[Stage]) -> float | None:
-    """Median milliseconds of all stages together."""
-    own = [one.values["p50"] for one in found if one.chosen.cell.cell == entry.cell.cell]
-    known = [one for one in own if one is not None]
+    """Median milliseconds of the whole answer; in runs without that, of all stages together."""
+    own = [one for one in found if one.chosen.cell.cell == entry.cell.cell]
+    whole = [one for one in own if one.stage == TOTAL] or own
+    known = [value for one in whole if (value := one.values["p50"]) is not None]
     return sum(known) if known and entry.row.value is not None else None
 
 
