@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
-from harness.records import Completion, Sample, Score
+from harness.records import Completion, Sample, Score, Stages
 from harness.results.manifest import FILE_NAME
 from harness.results.run import CompletionRow, Run, StageRow
 from harness.results.store import (
@@ -41,12 +41,14 @@ def test_a_run_comes_back_as_it_was_written(tmp_path: Path, cell, make_run) -> N
         logprob_tokens=(3, 4),
         truncated="left",
         latency_ms=12.5,
+        stages=Stages(4.0, 2.0, 1.5, 11.0, frames=2),
+        frame_times=(0.0, 0.5),
     )
     failed = Completion("0/q1", finish_reason="error", error="NaN in the logits")
     first_row = CompletionRow("q0", 0, done, bytes(range(32)), True, "Grüßen?\n ", (" Ja", "no"))
     rows = [first_row, CompletionRow("q1", 0, failed)]
     run = make_run(replace(built, completions=rows))
-    profile = [StageRow(built.cell_id, "generate", 1.0, 2.0, 3.0, 40.0, 500.0)]
+    profile = [StageRow(built.cell_id, "total", 1.0, 2.0, 3.0, n=2, memory="RSS", weights_mb=9.0)]
     reader = read_run(write_run(tmp_path, replace(run, profile=profile)))
 
     first, second = reader.table("completions").to_pylist()
@@ -71,7 +73,14 @@ def test_a_run_comes_back_as_it_was_written(tmp_path: Path, cell, make_run) -> N
         "key": bytes(range(32)),
         "prompt": "Grüßen?\n ",
         "continuations": [" Ja", "no"],
+        "decode_ms": 4.0,
+        "preprocess_ms": 2.0,
+        "prefill_ms": 1.5,
+        "generate_ms": 11.0,
+        "frames": 2,
+        "frame_times": [0.0, 0.5],
     }
+    assert (second["frames"], second["frame_times"]) == (None, [])
     assert (second["error"], second["latency_ms"], second["key"]) == (
         "NaN in the logits",
         None,
@@ -82,7 +91,8 @@ def test_a_run_comes_back_as_it_was_written(tmp_path: Path, cell, make_run) -> N
         {"sample": "q0", "value": 0.25, "control": 0.1, "status": "ok"},
         {"sample": "q1", "value": None, "control": None, "status": "error"},
     ]
-    assert reader.table("profile").to_pylist()[0]["p95"] == 2.0
+    (stage,) = reader.table("profile").to_pylist()
+    assert StageRow(**stage) == profile[0]
     (metric,) = reader.metrics()
     assert (metric.metric, metric.value, metric.n, metric.n_error) == ("rouge_l", 0.25, 1, 1)
     reader.verify()
@@ -235,7 +245,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
         from datetime import UTC, datetime
         from pathlib import Path
         from harness.errors import StoreError
-        from harness.records import Completion, Sample, Score
+        from harness.records import Completion, Sample, Score, Stages
         from harness.results.run import CellResult, CompletionRow, Run, ScorerInfo
         from harness.results.store import write_run
 
