@@ -4,7 +4,7 @@
 (() => {
   const { el, number } = harness;
   const explore = harness.explore;
-  const { askedOf, answersOf, shardOf, fault, fill, count } = explore;
+  const { askedOf, answersOf, shardOf, seenBy, seenView, fault, fill, count } = explore;
   const LONG = 3000; // characters of a text that are shown at once
   const PAIRS = 4e6; // comparisons of words that are made at most for one text
   const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -92,28 +92,6 @@
 
   const block = (title, ...inside) => el("section", { class: "part" }, el("h3", {}, title), inside);
 
-  function clock(seconds) {
-    const minutes = Math.floor(seconds / 60);
-    const rest = (seconds - minutes * 60).toFixed(2).padStart(5, "0");
-    return `${minutes}:${rest}`;
-  }
-
-  /** A picture, a video, or a frame as the model saw it; only files of the site are asked for. */
-  function medium(item) {
-    const when = item.time === null || item.time === undefined ? "" : `at ${clock(item.time)}`;
-    const name = item.name || item.src || "";
-    if (!/^media\/[^:]*$/.test(item.src || "")) {
-      return el("figure", { class: "medium" }, el("figcaption", {}, `${name} (not published)`));
-    }
-    const seen = item.kind === "video"
-      ? el("video", { controls: true, preload: "metadata", src: item.src, "aria-label": name })
-      : el("img", { src: item.src, loading: "lazy", alt: `${item.kind} ${when} ${name}`.replace(/\s+/g, " ") });
-    const caption = el("figcaption", {}, when || name);
-    seen.addEventListener("error", () => seen.replaceWith(
-      el("p", { class: "empty" }, `(${item.src} is missing)`)));
-    return el("figure", { class: `medium ${item.kind}` }, seen, caption);
-  }
-
   /** The choices, the right one named, with the models that took each. */
   function choiceList(choices, target, takers) {
     const lines = choices.map((choice, at) => {
@@ -162,6 +140,7 @@
         read: pick(shard.prompt_tokens, at),
         written: pick(shard.completion_tokens, at),
         latency: pick(shard.latency_ms, at),
+        frames: pick(shard.frames, at),
         truncated: pick(shard.truncated, at),
         scores,
         verdicts,
@@ -180,6 +159,7 @@
   function spent(answer) {
     return [
       answer.latency === null ? null : `${number(answer.latency)} ms`,
+      answer.frames ? `${count(answer.frames)} ${answer.frames === 1 ? "frame" : "frames"} seen` : null,
       answer.read === null ? null : `${count(answer.read)} tokens read`,
       answer.written === null ? null : `${count(answer.written)} written`,
       FINISH[answer.finish] || null,
@@ -278,7 +258,7 @@
 
   const LEFT_OUT = "The texts of this sample were left out when the site was published (--max-samples): its scores are in the list.";
 
-  function askedView(asked, at, takers) {
+  function askedView(asked, at, takers, strips) {
     const pick = (name) => (asked[name] ? asked[name][at] : null);
     const media = pick("media") || [];
     const choices = pick("choices") || [];
@@ -286,7 +266,7 @@
     const row = pick("row");
     return [
       block("Input", text(pick("input"), "text input")),
-      media.length ? block("What was seen", el("div", { class: "media" }, media.map(medium))) : null,
+      media.length || strips.length ? block("What was seen", seenView(media, strips)) : null,
       choices.length ? block("Choices", choiceList(choices, target, takers)) : null,
       choices.length ? null : block("Reference", text(target, "text reference")),
       row ? source(row) : null,
@@ -335,14 +315,15 @@
     if (at < 0) return fill(view, el("p", { class: "note" }, LEFT_OUT));
     const top = el("div", { class: "asked" });
     const answered = block("Answers", cards);
-    fill(top, askedView(asked, at, new Map()));
+    const strips = await seenBy(models, i).catch(() => []); // a picture less is no reason to fail
+    fill(top, askedView(asked, at, new Map(), strips));
     fill(view, top, answered);
     view.sampleId = asked.id[at];
     view.done = Promise.all(loading).then((found) => {
       const lists = found.map((one) => one.answers);
       const marked = marks(lists.map((list) => list[0]), asked.target && asked.target[at], against);
       if (asked.choices && asked.choices[at] && asked.choices[at].length) {
-        fill(top, askedView(asked, at, takersOf(models, lists)));
+        fill(top, askedView(asked, at, takersOf(models, lists), strips));
       }
       fill(cards, found.map((one, k) => (one.error
         ? el("section", { class: "panel card" }, el("h4", {}, models[k].name), fault(one.error))

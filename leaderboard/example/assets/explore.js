@@ -22,6 +22,9 @@
   const shardFile = (folder, shard) => `${folder}/${String(shard).padStart(4, "0")}.js`;
   const askedOf = (cell, shard) =>
     load(shardFile(cell.samples, shard), `${nameOf(cell.samples)}/${shard}`);
+  /** The frames of videos that were seen in a cell; null if it saw none, or none is shown. */
+  const postersOf = async (cell, shard) =>
+    (cell.posters ? load(shardFile(cell.posters, shard), `${nameOf(cell.posters)}/${shard}`) : null);
   const answersOf = (cell, shard) =>
     load(shardFile(cell.dir, shard), `answers/${runOf(cell)}/${shard}`);
 
@@ -347,7 +350,7 @@
   const isYesNo = (...lists) => lists.every((list) => list.every((v) => v === null || v === 0 || v === 1));
 
   harness.explore = {
-    Absent, board, indexOf, scoresOf, askedOf, answersOf, shardOf, mapping, valuesOf, cellOf, modelOf, position,
+    Absent, board, indexOf, scoresOf, askedOf, postersOf, answersOf, shardOf, mapping, valuesOf, cellOf, modelOf, position,
     link, follow, fault, fill, chooser, typed, manyOf, toggles, table, pager, count, interval,
     redraw, copyOf, retitle, rekind, objects, tQuantile, paired, isYesNo,
   };
