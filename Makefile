@@ -21,7 +21,10 @@ demo: setup
 		-m tiny-llama,vad-tiny
 	$(BIN)/harness compare tiny-llama vad-tiny
 	$(BIN)/harness gate vad-tiny
-	$(BIN)/harness publish --title "tiny-llama before and after tuning"
+	$(BIN)/harness run crime_mcq -m tiny-vlm,tiny-vlm-events --set fps=1,6
+	$(BIN)/harness show latest --classes --model tiny-vlm-events
+	$(BIN)/harness show latest --by fps
+	$(BIN)/harness publish --title "Before and after tuning"
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -355,7 +355,7 @@ def metadata(clip: Clip) -> Any:
     """
     from transformers.video_utils import VideoMetadata
 
-    fps = clip.source_fps or 1.0
+    fps = round(clip.source_fps, 6) or 1.0  # 15.000000000000002 would put second 1 before 1
     count, span = len(clip.times), clip.times[-1] - clip.times[0]
     rate = (count - 1) / span if span > 0 else 1 / clip.duration if clip.duration > 0 else fps
     return VideoMetadata(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from media.clips import Style, picture, write
 
@@ -37,6 +39,13 @@ def test_where_the_rate_is_constant_the_indices_are_the_frames(tmp_path):
     clip = clip_of(write(tmp_path / "clip.mp4", Style(count=30)), frames=4)
     assert metadata(clip).frames_indices == list(clip.indices)
     assert metadata(clip).fps == clip.source_fps
+
+
+def test_whole_seconds_are_whole(tmp_path):
+    """A rate of 15.000000000000002 put the frame at 1 s before 1 s, and SmolVLM writes minutes and
+    seconds without rounding."""
+    clip = replace(clip_of(tmp_path / "a.mp4", fps=1), source_fps=15.000000000000002)
+    assert [int(moment) for moment in metadata(clip).timestamps] == [0, 1]
 
 
 def test_a_single_frame_has_a_rate(tmp_path):
