@@ -44,7 +44,8 @@ def test_where_the_rate_is_constant_the_indices_are_the_frames(tmp_path):
 def test_whole_seconds_are_whole(tmp_path):
     """A rate of 15.000000000000002 put the frame at 1 s before 1 s, and SmolVLM writes minutes and
     seconds without rounding."""
-    clip = replace(clip_of(tmp_path / "a.mp4", fps=1), source_fps=15.000000000000002)
+    path = write(tmp_path / "a.mp4")
+    clip = replace(clip_of(path, fps=1), source_fps=15.000000000000002)
     assert [int(moment) for moment in metadata(clip).timestamps] == [0, 1]
 
 
