@@ -24,6 +24,7 @@ demo: setup
 	$(BIN)/harness run crime_mcq -m tiny-vlm,tiny-vlm-events --set fps=1,6
 	$(BIN)/harness show latest --classes --model tiny-vlm-events
 	$(BIN)/harness show latest --by fps
+	$(BIN)/harness compare tiny-vlm tiny-vlm-events
 	$(BIN)/harness publish --title "Before and after tuning"
 
 test: setup
