@@ -54,7 +54,7 @@ def find_encoder(name: str | None, root: Path = Path(".")) -> Encoder:
         return found if found is not None else _packaged(note)
     if name.lower() in PACKAGED_NAMES:
         return _packaged()
-    folder = root / Path(name).expanduser()
+    folder = root / Path(os.path.expanduser(name))
     if folder.is_dir() or name.startswith((".", "/", "~")):
         return _local(name, folder)
     found = _hub(name)

@@ -62,7 +62,7 @@ def local_folder(card: LocalModel, name: str) -> Path | None:
     """
     if name.startswith(("./", "../")) or name in {".", ".."}:
         return card.path.parent / name
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.is_absolute():
         return path
     inside = card.root / path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,7 +128,7 @@ def _same_base(card: LocalModel, named: str, base: Path) -> bool:
     """
     if local_folder(card, card.base) is None and HUB_ID.fullmatch(named):
         return named.lower() == card.base.lower()
-    folder = Path(named).expanduser()
+    folder = Path(os.path.expanduser(named))
     folder = folder if folder.is_absolute() else card.root / folder
     if folder.is_dir():
         if folder.resolve() == base.resolve():

@@ -103,7 +103,7 @@ class TransformersAdapter:
         began = time.perf_counter()
         items = list(reader.read(requests))
         preparing = (time.perf_counter() - began) * 1e3 / len(requests)
-        self.notes = reader.notes()
+        self.notes = (*reader.notes(), *blind(requests))
         refused = [item for item in items if isinstance(item, Completion)]
         if refused:
             yield refused
@@ -174,6 +174,13 @@ class TransformersAdapter:
         tokenizer = wrap_tokenizer(card, self._loaded.tokenizer, lora)
         config = self._loaded.engine.model.config
         return self._loaded.engine, tokenizer, context_length(card, config)
+
+
+def blind(requests: Sequence[Request]) -> list[str]:
+    """What is to be said of requests whose media a model of text does not see."""
+    count = sum(bool(request.media) for request in requests)
+    what = f"{count} requests have videos or images, which a model of text does not see"
+    return [f"blind: {what}"] if count else []
 
 
 def _check_template(

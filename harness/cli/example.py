@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.adapters.cache import CachedAdapter
+from harness.adapters.registry import SEEING
 from harness.collect.plan import variant_text
 from harness.records import FrameSettings, Request
 from harness.results.render import quoted, visible
@@ -46,7 +47,9 @@ def _example(name: str, adapter: CachedAdapter, work: Work) -> Example:
     lines = [head, "", *_shortened(_plain(request) if text is None else text)]
     if request.media and request.frames:
         files = ", ".join(visible(Path(path).name) for path in request.media)
-        lines.append(_cut(f"  and sees of {files}: {frames_words(request.frames)}"))
+        what = f"  and sees of {files}: {frames_words(request.frames)}"
+        blind = f"  and sees nothing of {files}: the adapter '{model.adapter}' takes no media"
+        lines.append(_cut(what if model.adapter in SEEING else blind))
     if request.continuations:
         choices = ", ".join(f"'{visible(one)}'" for one in request.continuations)
         lines.append(_cut(f"  and weighs behind it: {choices}"))

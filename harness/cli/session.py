@@ -241,6 +241,8 @@ def _say_what_would_run(works: list[Work], memory: Memory) -> ExitCode:
         say_forecast(judging)
         judges = [judge for work in works for judge in work.judges]
         errors |= dict.fromkeys(map(str, keys_missing(judges, judging)))
+    if any(request.media and request.frames for work in works for request in work.requests):
+        click.echo("tokens in: without those of frames, which nobody knows before they are decoded")
     click.echo("dry run: nothing was asked")
     for line in errors:
         click.echo(line, err=True)

@@ -109,7 +109,7 @@ def _folder(card: TransformersModel, name: str) -> Path:
     """Where weights would lie if the name is a folder's: beside the card, or in the project."""
     if name in (".", "..") or name.startswith(("./", "../")):
         return card.path.parent / name
-    return card.root / Path(name).expanduser()
+    return card.root / Path(os.path.expanduser(name))
 
 
 def _reasons(path: Path, changes: Mapping[Path, str], root: Path) -> Iterator[str]:

@@ -52,6 +52,7 @@ def check(kind: str, data: Data, place: Place) -> Iterator[Mistake]:
         yield from _gates(data)
         yield from data_path(data, place)
         yield from _variants(data, place)
+        yield from _answers(data)
     elif kind == "judge":
         yield from judge_mistakes(data, place.path)
     elif kind == "recipe":
@@ -74,9 +75,16 @@ def _file_name(kind: str, data: Data, path: Path) -> Iterator[Mistake]:
 
 def _templates(data: Data) -> Iterator[Mistake]:
     places: list[Loc] = [("prompt", "template"), ("prompt", "target_template")]
-    messages = get_in(data, ("prompt", "messages"))
-    if isinstance(messages, list):
-        places += [("prompt", "messages", i, "content") for i in range(len(messages))]
+    named = data.get("prompts")
+    own: list[Loc] = [
+        ("prompt",),
+        *(("prompts", n) for n in (named if isinstance(named, dict) else ())),
+    ]
+    places += [(*loc, key) for loc in own[1:] for key in ("template", "target_template")]
+    for loc in own:
+        messages = get_in(data, (*loc, "messages"))
+        if isinstance(messages, list):
+            places += [(*loc, "messages", i, "content") for i in range(len(messages))]
     for loc in places:
         text = get_in(data, loc)
         if isinstance(text, str):
@@ -168,6 +176,18 @@ def _metric(entry: Data, data: Data, loc: Loc, *, named: bool) -> Iterator[Mista
         yield from template_mistakes(question, (*loc, "question"))
 
 
+def _answers(data: Data) -> Iterator[Mistake]:
+    """Settings of choices where there are none, and two words on how to answer."""
+    has_choices = get_in(data, ("data", "fields", "choices")) is not None
+    for key in ("answer", "shuffle_choices"):
+        if data.get(key) is not None and not has_choices:
+            yield Mistake((key,), f"'{key}' is about choices: name them in 'data.fields.choices'")
+    given, output = data.get("answer"), data.get("output_type")
+    if isinstance(given, str) and isinstance(output, str) and output_of(given) != output:
+        what = f"'answer: {given}' means 'output_type: {output_of(given)}', not '{output}'"
+        yield Mistake(("answer",), f"{what}; leave one of them out")
+
+
 def _output(data: Data) -> Value:
     answer = data.get("answer")
     if isinstance(answer, str):
@@ -254,9 +274,19 @@ def _names(entry: Value) -> list[Value]:
 # --------------------------------------------------------------------------- variants
 
 
+def _same(one: Value, other: Value) -> bool:
+    """Equal, as numbers are that are written in two ways; but true is not 1."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
 def _variants(data: Data, place: Place) -> Iterator[Mistake]:
     variants = data.get("variants")
+    known: dict[str, str] = {}
     for key, values in variants.items() if isinstance(variants, dict) else ():
+        if short_key(key) in known:
+            twice = f"variant '{key}' stands there as '{known[short_key(key)]}' too"
+            yield Mistake(("variants", key), twice)
+        known[short_key(key)] = key
         what = unknown_setting(key)
         if what:
             yield Mistake(("variants", key), what)
@@ -267,7 +297,7 @@ def _variants(data: Data, place: Place) -> Iterator[Mistake]:
             yield Mistake(("variants", key), f"variant '{key}' has no values")
         for number, value in enumerate(values):
             loc: Loc = ("variants", key, number)
-            if any(value == other and type(value) is type(other) for other in values[:number]):
+            if any(_same(value, other) for other in values[:number]):
                 yield Mistake(loc, f"variant '{key}' has the value {value!r} twice")
             if isinstance(value, (str, int, float)):
                 for what in setting_faults(data, short_key(key), value, place):

@@ -212,7 +212,7 @@ def _read_settings(texts: Sequence[str]) -> tuple[dict[str, Scalar], dict[str, t
         key = short_key(written)
         if key in fixed or key in varied:
             raise SelectionError(f"--set '{text}': '{key}' is set twice")
-        if len(set(map(repr, values))) < len(values):
+        if len({(value, isinstance(value, bool)) for value in values}) < len(values):
             raise SelectionError(f"--set '{text}': a value stands there twice")
         if len(values) == 1:
             fixed[key] = values[0]

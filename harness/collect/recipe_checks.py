@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ def _folder(card: _Card) -> Path | None:
     if not isinstance(base, str):
         return None
     beside = base.startswith(("./", "../"))
-    folder = (card.path.parent if beside else card.root) / Path(base).expanduser()
+    folder = (card.path.parent if beside else card.root) / Path(os.path.expanduser(base))
     return folder if folder.is_dir() else None
 
 

@@ -56,7 +56,8 @@ def unknown_setting(key: str) -> str | None:
     """What is wrong with a setting's key, None if it exists."""
     if short_key(key) in setting_keys():
         return None
-    hint = did_you_mean(key, setting_keys())
+    hint = did_you_mean(key.removeprefix("media."), setting_keys())
+    hint = hint or did_you_mean(key, setting_keys())
     begin = ", ".join([*SHORT_KEYS, *CARD_KEYS, "prompt", *TOP_KEYS])
     also = f" (settings are {begin}, or begin with {' '.join(VARIANT_KEYS)})"
     return f"unknown setting '{key}'{hint or also}"

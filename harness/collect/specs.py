@@ -37,7 +37,8 @@ from harness.records import FrameSettings, GenerateSettings, OutputType
 VARIANT_KEYS = ("prompt.", "generate.", "data.", "media.")
 """Where the dotted keys of `variants` and of `--set` may point."""
 SHORT_KEYS = {
-    name: f"media.{name}" for name in ("fps", "frames", "max_frames", "resolution", "degrade")
+    name: f"media.{name}"
+    for name in ("fps", "frames", "max_frames", "resolution", "start", "end", "degrade")
 }
 """Settings that have a short name of their own, which is the one that a variant shows."""
 DEGRADATIONS = (
@@ -45,8 +46,11 @@ DEGRADATIONS = (
 )  # fmt: skip
 DEGRADE = re.compile(rf"none|({'|'.join(DEGRADATIONS[1:])})(:-?[0-9]+(\.[0-9]+)?)?")
 """How a degradation is written; harness/media/degrade.py says what kinds and levels mean."""
-RESOLUTION = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
-SIDE = re.compile(r"[1-9][0-9]{0,3}")
+LEVELS = {"brightness": (-1, 1), "compression": (0, 51)}
+"""From which level to which a kind of degradation goes; the others from 0 to 1."""
+SIDE = re.compile(r"[1-9][0-9]{0,5}")
+MAX_SIDE = 8192
+MAX_FPS = 1000
 SOURCE_FPS = re.compile(r"source(/[1-9][0-9]{0,3})?")
 CARD_KEYS = ("quantize", "dtype", "batch_size", "batch_tokens", "max_length")
 """Settings of the model card that `variants` and `--set` may change."""
@@ -232,19 +236,26 @@ class TaskSpec(FileSpec):
     def _media_can_be(self) -> TaskSpec:
         media = self.media
         side = media.resolution
-        text = str(side)
-        if side is not None and not (SIDE.fullmatch(text) or RESOLUTION.fullmatch(text)):
+        sides = str(side).split("x") if side is not None else []
+        if len(sides) > 2 or not all(SIDE.fullmatch(s) and int(s) <= MAX_SIDE for s in sides):
             what = f"must be a short side in pixels or WIDTHxHEIGHT (320x240), not '{side}'"
+            what += f" (at most {MAX_SIDE})" if sides[0].isdigit() else ""
             raise Misplaced(f"'media.resolution' {what}", "media", "resolution")
         if isinstance(media.fps, str) and not SOURCE_FPS.fullmatch(media.fps):
             what = "must be frames a second, or source/2 for every second frame of the file"
             raise Misplaced(f"'media.fps' {what}, not '{media.fps}'", "media", "fps")
-        if isinstance(media.fps, float | int) and media.fps <= 0:
-            raise Misplaced(f"'media.fps' must be above 0, not {media.fps:g}", "media", "fps")
+        if isinstance(media.fps, float | int) and not 0 < media.fps <= MAX_FPS:
+            what = f"must be above 0 and at most {MAX_FPS}, not {media.fps:g}"
+            raise Misplaced(f"'media.fps' {what}", "media", "fps")
         if not DEGRADE.fullmatch(media.degrade):
             kind = media.degrade.partition(":")[0]
             hint = did_you_mean(kind, DEGRADATIONS) or f": {', '.join(DEGRADATIONS)}, as blur:0.5"
             raise Misplaced(f"unknown degradation '{media.degrade}'{hint}", "media", "degrade")
+        kind, _, level = media.degrade.partition(":")
+        least, most = LEVELS.get(kind, (0, 1))
+        if level and not least <= float(level) <= most:
+            what = f"the level of {kind} goes from {least} to {most}, not to {level}"
+            raise Misplaced(f"'media.degrade': {what}", "media", "degrade")
         if media.end is not None and media.end <= (media.start or 0.0):
             raise Misplaced("'media.end' must be after 'media.start'", "media", "end")
         return self

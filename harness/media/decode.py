@@ -32,7 +32,7 @@ from av.video.stream import VideoStream
 
 from harness.errors import MediaError, shown
 from harness.media.clip import DEFAULT_LIMITS, Clip, Frame, Limits
-from harness.media.image import decode_image, is_image
+from harness.media.image import decode_image, is_image, larger
 from harness.media.sampling import Sampling, Taken, take
 from harness.media.timeline import Index, opened, read_index
 
@@ -140,6 +140,10 @@ def _video(
             clips[number] = error
     with opened(path, limits) as (_, stream):
         costs = _costs(samplings, taken, stream)
+        sizes = {n: samplings[n].size(max(1, stream.width), max(1, stream.height)) for n in taken}
+    for number in [number for number, size in sizes.items() if math.prod(size) > limits.pixels]:
+        costs.pop(number)
+        clips[number] = larger(sizes[number], limits)
     for number in [number for number, cost in costs.items() if cost > limits.clip_bytes]:
         clips[number] = MediaError(
             f"the frames wanted take {costs.pop(number):,} bytes, over the limit of "

@@ -61,7 +61,9 @@ def decode_image(path: Path, sampling: Sampling, limits: Limits) -> Clip | Media
                 image.verify()
                 file.seek(0)
                 image = Image.OPEN[name][0](file, str(path))
-            return _clip(image, sampling)
+            return _clip(image, sampling, limits)
+    except MediaError as error:
+        return error
     except Exception as error:  # whatever a reader of hostile bytes stumbles over is the file's
         return MediaError(f"a damaged {name}: {str(error) or type(error).__name__}")
 
@@ -84,7 +86,13 @@ def _too_large(size: tuple[int, int], limits: Limits) -> MediaError:
     return MediaError(f"{width} x {height} pixels are over the limit of {limits.pixels:,}")
 
 
-def _clip(image: Image.Image, sampling: Sampling) -> Clip:
+def larger(size: tuple[int, int], limits: Limits) -> MediaError:
+    """What is said of a `resolution` that makes frames larger than a file's may be."""
+    what = f"resolution makes frames of {size[0]} x {size[1]} pixels"
+    return MediaError(f"{what}, over the limit of {limits.pixels:,}")
+
+
+def _clip(image: Image.Image, sampling: Sampling, limits: Limits) -> Clip:
     with warnings.catch_warnings():  # a damaged EXIF block is no damage to the picture
         warnings.simplefilter("ignore")
         image.load()
@@ -92,6 +100,8 @@ def _clip(image: Image.Image, sampling: Sampling) -> Clip:
         image = _rgb(ImageOps.exif_transpose(image))
     width, height = image.size
     size = sampling.size(width, height)
+    if math.prod(size) > limits.pixels:
+        raise larger(size, limits)
     if size != image.size:
         image = image.resize(size, Image.Resampling.BICUBIC)
     frame = np.array(image, np.uint8)

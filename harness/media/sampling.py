@@ -39,6 +39,7 @@ from harness.errors import MediaError
 
 MAX_SIDE = 8192
 ROUNDING = 1e-6  # seconds or ticks that float arithmetic may be off
+MOST = 1e12  # frames; more than any limit allows
 NAMES = ("fps", "frames", "max_frames", "resolution", "start", "end")
 
 
@@ -157,7 +158,7 @@ def times(sampling: Sampling, duration: float, most: int) -> tuple[float, ...]:
     first, last = _span(sampling, duration)
     length = last - first
     if sampling.fps is not None:
-        count = max(1, math.ceil(length * sampling.fps - ROUNDING))
+        count = max(1, math.ceil(min(length * sampling.fps, MOST) - ROUNDING))
         if count <= _cap(sampling, count):
             _check(count, most)
             return tuple(first + k / sampling.fps for k in range(count))

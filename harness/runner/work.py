@@ -143,6 +143,9 @@ def check_data(tasks: Iterable[TaskSpec], judges: Mapping[str, JudgeSpec]) -> li
         try:
             samples = load_samples(task)
             make_requests(task, Prompt.of(task, few_shots(task)), samples[:1])
+            for prompt in task.prompts.values():
+                other = task.model_copy(update={"prompt": prompt})
+                make_requests(other, Prompt.of(other, few_shots(other)), samples[:1])
             View.of(task).check(samples[:1])
             if all(score.judge in judges for score in task.score if score.judge):
                 check_judges(task, samples, judges)

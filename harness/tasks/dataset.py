@@ -219,6 +219,9 @@ def _sample(spec: DataSpec, row: Row, place: Place, number: int) -> Sample:
     if fields.media:
         media = _paths(_column(row, fields.media, place), fields.media, place)
     cluster = _column(row, fields.cluster, place) if fields.cluster else None
+    start, end = (_seconds(row, name, place) for name in (fields.start, fields.end))
+    if end is not None and end <= (start or 0.0):
+        raise place.error(f"end ({end:g}) must be after start ({start or 0:g})")
     return Sample(
         id=_id(spec, row, place, number),
         input=_text(_column(row, fields.input, place), fields.input, place),
@@ -226,8 +229,8 @@ def _sample(spec: DataSpec, row: Row, place: Place, number: int) -> Sample:
         choices=choices,
         media=media,
         cluster=None if cluster is None else _text(cluster, str(fields.cluster), place),
-        start=_seconds(row, fields.start, place),
-        end=_seconds(row, fields.end, place),
+        start=start,
+        end=end,
         row=row,
     )
 
@@ -312,6 +315,8 @@ def _paths(value: object, name: str, place: Place) -> tuple[str, ...]:
     """One path, or a list of them."""
     if isinstance(value, str) and not value.startswith("["):
         return (value,)
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        raise place.error(f"column '{name}' holds something that is no path")
     return _texts(value, name, place)
 
 

@@ -145,7 +145,8 @@ class Prompt:
             return part.template.render(names)
         except UndefinedError as error:
             line, what = _template_line(error), f"{error.message}{_hint(error, names)}"
-            what += f" (sample '{shown(sample.id, 40)}' has: {shown(', '.join(names), 300)})"
+            listed = ", ".join(name for name in names if name != "answer_as")
+            what += f" (sample '{shown(sample.id, 40)}' has: {shown(listed, 300)})"
         except (SecurityError, RecursionError, MemoryError, OverflowError) as error:
             line, what = _template_line(error), f"not allowed: {error or 'too much memory'}"
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:

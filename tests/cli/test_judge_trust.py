@@ -813,7 +813,7 @@ def exercise(judged: UserProject) -> UserProject:
     (data / "base/burglary.mp4").write_bytes(bytes(range(100)))
     for path in (data / "frame.png", data / "notes.avi", judged.root.parent / "out.png"):
         path.write_bytes(b"\x89PNG\r\n\x1a\nx")
-    done = judged.harness("run", "gym", "-m", "recorded")
+    done = judged.harness("run", "gym", "-m", "recorded", "--allow-outside")
     assert done.returncode == 0, done.stderr
     return judged
 
@@ -929,7 +929,7 @@ def test_media_that_a_judge_cannot_be_shown_are_told_before_anybody_is_asked(
     judged.write("judges/strict.judge.yaml", JUDGE + "media: true\n")
     done = judged.harness("run", "gym", "-m", "recorded")
     assert done.returncode == 4
-    assert f"judge 'strict' is shown media: media '{name}' of sample 's0' {what}" in done.stderr
+    assert f"media '{name}' of sample 's0' {what}" in done.stderr
     assert fault_server.asked == []
 
 

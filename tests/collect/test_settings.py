@@ -10,7 +10,7 @@ from harness.collect.library import Project
 from harness.collect.plan import Cell, make_plan, settled
 from harness.collect.settings import setting_keys, short_key
 from harness.collect.specs import ModelSpec, TaskSpec
-from harness.errors import CollectError
+from harness.errors import CollectError, SelectionError
 
 TASK = """\
 task: t
@@ -98,9 +98,14 @@ def test_settings_of_the_card_change_the_card(root: Path, model: ModelSpec) -> N
     ("setting", "message"),
     [
         ("fbs=1", "--set fbs: unknown setting 'fbs' (did you mean 'fps'?)"),
-        ("fps=0", "--set fps: 'media.fps' must be above 0, not 0"),
+        ("fps=0", "--set fps: 'media.fps' must be above 0 and at most 1000, not 0"),
         ("frames=two", "--set frames: 'media.frames' must be a whole number, not 'two'"),
         ("degrade=blurr:1", "--set degrade: unknown degradation 'blurr:1' (did you mean 'blur'?)"),
+        ("fps=1e308", "--set fps: 'media.fps' must be above 0 and at most 1000, not 1e+308"),
+        ("degrade=blur:2", "--set degrade: 'media.degrade': the level of blur goes from 0 to 1"),
+        ("resolution=1x9999", "--set resolution: 'media.resolution' must be a short side"),
+        ("fps=1,1.0", "--set 'fps=1,1.0': a value stands there twice"),
+        ("media.fpz=1", "--set media.fpz: unknown setting 'media.fpz' (did you mean 'fps'?)"),
         ("fps=source/0", "--set fps: 'media.fps' must be frames a second, or source/2 for every"),
         ("resolution=0", "--set resolution: 'media.resolution' must be a short side"),
         ("resolution=wide", "--set resolution: 'media.resolution' must be a short side"),
@@ -112,7 +117,7 @@ def test_settings_of_the_card_change_the_card(root: Path, model: ModelSpec) -> N
 def test_a_setting_that_does_not_fit_is_one_line(
     root: Path, model: ModelSpec, setting: str, message: str
 ) -> None:
-    with pytest.raises(CollectError) as caught:
+    with pytest.raises((CollectError, SelectionError)) as caught:
         plan(root, model, setting)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
@@ -136,6 +141,10 @@ def test_a_setting_that_the_adapter_does_not_have_is_told_with_those_it_has(root
         ("media: {degrade: nois}\n", "unknown degradation 'nois' (did you mean 'noise'?)"),
         ("media: {start: 3, end: 2}\n", "'media.end' must be after 'media.start'"),
         ("variants: {fps: [1, 1]}\n", "variant 'fps' has the value 1 twice"),
+        ("variants: {fps: [1], media.fps: [2]}\n", "variant 'media.fps' stands there as 'fps' too"),
+        ("variants: {fps: [1, 1.0]}\n", "variant 'fps' has the value 1.0 twice"),
+        ("answer: letter\n", "'answer' is about choices: name them in 'data.fields.choices'"),
+        ("shuffle_choices: 1\n", "'shuffle_choices' is about choices: name them in"),
         ("variants: {fsp: [1]}\n", "unknown setting 'fsp' (did you mean 'fps'?)"),
         ("answer: letters\n", "'answer' must be likelihood, letter or text, not 'letters'"),
     ],

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 from media.clips import Style, faststart, flipped, number_of, write, write_sound
+from PIL import Image
 
 from harness.errors import MediaError
 from harness.media.clip import Limits
@@ -81,6 +82,22 @@ def test_one_clear_reason(name: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=f"{name}: {reason}") as caught:
         decode(tmp_path / name, Sampling(fps=6))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["small.mp4", "small.png"])
+def test_frames_may_not_be_made_huge_either(name: str, tmp_path: Path) -> None:
+    if name.endswith("png"):
+        Image.new("RGB", (96, 64)).save(tmp_path / name)
+    else:
+        write(tmp_path / name)
+    with pytest.raises(MediaError, match=r"resolution makes frames of 12288 x 8192 pixels, over"):
+        decode(tmp_path / name, Sampling(frames=1, resolution=8192))
+
+
+def test_a_rate_beyond_all_reason_is_a_limit_not_an_overflow(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="frames would be taken, the limit is 10,000"):
+        decode(write(tmp_path / "a.mp4"), Sampling(fps=1e308))
+    assert len(decode(tmp_path / "a.mp4", Sampling(fps=1e308, max_frames=3)).frames) == 3
 
 
 def test_a_name_that_is_a_protocol_or_a_pattern_is_a_name(

@@ -39,6 +39,7 @@ def test_media_lie_beside_the_data_unless_a_root_is_named(tmp_path: Path) -> Non
     row = ROW | {"start": 1.5, "end": None}
     (request,) = asked(make(tmp_path, [row]))
     assert request.media == (str(tmp_path / "tasks/t/clips/a.mp4"),)
+    (tmp_path / "videos").mkdir()
     (request,) = asked(make(tmp_path, [row], "media_root: ../../videos,"))
     assert request.media == (str(tmp_path / "videos/clips/a.mp4"),)
 
@@ -69,6 +70,41 @@ def test_media_may_not_leave_the_project(tmp_path: Path) -> None:
     os.symlink(tmp_path, project / "tasks/t/clips")
     with pytest.raises(SpecError, match=r"lies outside the project \(--allow-outside permits it\)"):
         asked(task)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("a\0b.mp4", "is no path: it holds a NUL"),
+        ("https://example.org/a.mp4", "is a URL, and media are files: download it"),
+    ],
+)
+def test_names_that_can_be_no_file_are_told(tmp_path: Path, name: str, what: str) -> None:
+    task = make(tmp_path, [ROW | {"media": [name], "start": 0, "end": 1}])
+    with pytest.raises(SpecError, match=what):
+        asked(task)
+
+
+@pytest.mark.parametrize("root", ["nowhere", "rows.jsonl", "~nobody-of-this-name/x"])
+def test_a_root_that_is_no_folder_is_told_at_its_line(tmp_path: Path, root: str) -> None:
+    task = make(tmp_path, [ROW | {"start": 0, "end": 1}], f"media_root: '{root}',")
+    with pytest.raises(SpecError, match=r"t.task.yaml:3: 'media_root' is no folder: "):
+        asked(task)
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ({"start": 1, "end": 0.5}, r"rows.jsonl:1: end \(0.5\) must be after start \(1\)"),
+        ({"start": 0, "end": 0}, r"rows.jsonl:1: end \(0\) must be after start \(0\)"),
+        ({"start": 0, "end": 1, "media": [5]}, "column 'media' holds something that is no path"),
+    ],
+)
+def test_rows_that_cannot_be_are_told_at_their_line(
+    tmp_path: Path, row: dict[str, object], what: str
+) -> None:
+    with pytest.raises(HarnessError, match=what):
+        load_samples(make(tmp_path, [ROW | row]))
 
 
 def test_examples_with_media_are_refused(tmp_path: Path) -> None:
