@@ -91,6 +91,9 @@ class ReplayAdapter:
         for start in range(0, len(requests), BATCH):
             yield [self._answer(card, request) for request in requests[start : start + BATCH]]
         self.notes = tuple(note for file in self._asked for note in self._left_over(file))
+        if len({request.frames for request in requests if request.media}) > 1:
+            what = "recorded answers know nothing of frames: those of all variants are the same"
+            self.notes = (*self.notes, what)
 
     def close(self) -> None:
         """Forget the records."""

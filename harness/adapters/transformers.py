@@ -179,7 +179,8 @@ class TransformersAdapter:
 def blind(requests: Sequence[Request]) -> list[str]:
     """What is to be said of requests whose media a model of text does not see."""
     count = sum(bool(request.media) for request in requests)
-    what = f"{count} requests have videos or images, which a model of text does not see"
+    noun = "request" if count == 1 else "requests"
+    what = f"a model of text does not see the videos or images of {count} {noun}"
     return [f"blind: {what}"] if count else []
 
 

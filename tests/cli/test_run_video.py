@@ -137,3 +137,21 @@ def test_settings_of_the_card_are_cells_too(project: UserProject, invoke: Invoke
     ]
     assert by_cell["batch_size=1,dtype=float32"] != by_cell["batch_size=1,dtype=bfloat16"]
     assert len({row["key"] for row in rows}) == 6  # the batch's size does not change an answer
+
+
+def test_a_model_that_sees_nothing_is_told(project: UserProject, invoke: Invoke) -> None:
+    folder = add_task(project, ["a.mp4"])
+    write(folder / "a.mp4")
+    code, out, _ = invoke("run", "seen", "-m", "tiny-llama", "--dry-run")
+    assert code == 0
+    assert "and sees nothing of a.mp4: the adapter 'transformers' takes no media" in out
+    code, out, err = invoke("run", "seen", "-m", "tiny-llama", "--runs", "out")
+    assert code == 0, err
+    assert (
+        "blind: a model of text does not see the videos or images of 1 request" in out + err
+    )
+    project.add_replay({"a.mp4": "red"})
+    sets = ("--set", "answer=text", "--set", "fps=1,2")
+    code, out, err = invoke("run", "seen", "-m", "recorded", "--runs", "out", *sets)
+    assert code == 0, err
+    assert "those of all variants are the same" in out + err
