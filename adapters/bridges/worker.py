@@ -284,7 +284,7 @@ def _start(system, send, line):
             raise Refused(f"speaks protocol {PROTOCOL}, was asked for {message.get('protocol')}")
         system.load(Settings(message))
     except Exception as error:
-        traceback.print_exc()
+        _trace()
         send(type="failed", error=_said(error))
         return False
     send(type="ready", load_ms=(time.perf_counter() - began) * 1e3)
@@ -374,7 +374,7 @@ def memory_mb():
 
 
 def _failed(send, asks, error):
-    traceback.print_exc()
+    _trace()
     for ask in asks:
         send(type="reply", id=ask.id, error=_said(error))
     text = str(error).lower()
@@ -409,9 +409,12 @@ def _private_output():
 
     def send(**message):
         line = json.dumps(message).encode("ascii") + b"\n"
-        with lock:
-            out.write(line)
-            out.flush()
+        try:
+            with lock:
+                out.write(line)
+                out.flush()
+        except BrokenPipeError:  # nobody reads any more: an exception would end us alone
+            _leave()
 
     return send
 
@@ -438,7 +441,18 @@ def _private_input():
 
 def _leave():
     """End this process, and with it what it started, if the harness made a group of us."""
-    sys.stderr.flush()
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):  # who would have read it is gone
+        pass
     if os.getpgid(0) == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
+
+
+def _trace():
+    """The traceback of the present exception, on standard error if somebody reads it."""
+    try:
+        traceback.print_exc()
+    except (OSError, ValueError):
+        pass

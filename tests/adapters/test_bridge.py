@@ -241,12 +241,15 @@ def test_close_ends_the_worker_and_its_children(adapter: BridgeAdapter, tmp_path
     assert [pid for pid in pids if not ends(pid)] == []
 
 
-def test_a_killed_harness_leaves_no_worker(tmp_path: Path) -> None:
-    note = tmp_path / "pids"
+@pytest.mark.parametrize("at", ["idle", "loading", "at a request", "at a request that fails"])
+def test_a_killed_harness_leaves_nothing(tmp_path: Path, at: str) -> None:
+    """Neither the worker nor what it started, whatever it was at when its pipes broke."""
+    note, busy = tmp_path / "pids", tmp_path / "busy"
+    options = {"child": str(note), "alone": at, "busy": str(busy)}
     program = (
         "import sys; from pathlib import Path; from bridged import *\n"
         "from harness.adapters.bridge import BridgeAdapter\n"
-        f"card = bridge_card(Path({str(tmp_path)!r}), options={{'child': {str(note)!r}}})\n"
+        f"card = bridge_card(Path({str(tmp_path)!r}), options={options!r})\n"
         "list(BridgeAdapter(True).complete(card, asked('a')))\n"
         "print('answered', flush=True); sys.stdin.read()\n"
     )
@@ -258,10 +261,17 @@ def test_a_killed_harness_leaves_no_worker(tmp_path: Path) -> None:
         env={**os.environ, **paths},
     ) as parent:
         assert parent.stdout is not None
-        assert parent.stdout.readline() == b"answered\n"
+        if at == "idle":
+            assert parent.stdout.readline() == b"answered\n"
+        while at != "idle" and not busy.exists():
+            assert parent.poll() is None
+            time.sleep(0.02)
         pids = [int(word) for word in note.read_text().split()]
         parent.send_signal(signal.SIGKILL)
-    assert [pid for pid in pids if not ends(pid)] == []
+    left = [pid for pid in pids if not ends(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []
 
 
 def alive(pid: int) -> bool:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import worker
 
@@ -19,8 +20,21 @@ class Echo(worker.System):
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             with open(settings.options["child"], "w") as out:
                 out.write(f"{os.getpid()} {child.pid}")
+        self.until_alone("loading")
+
+    def until_alone(self, at):
+        """Be at work until the harness is gone, and then go on as if nothing had happened."""
+        harness = os.getppid()
+        while self.settings.options.get("alone") == at and os.getppid() == harness:
+            if not os.path.exists(self.settings.options["busy"]):
+                open(self.settings.options["busy"], "w").close()
+            time.sleep(0.01)
 
     def generate(self, ask):
+        self.until_alone("at a request")
+        self.until_alone("at a request that fails")
+        if self.settings.options.get("alone") == "at a request that fails":
+            raise RuntimeError("no harness")
         print("a library's progress on standard output")
         os.write(1, b"and one that writes to the descriptor\n")
         if ask.question == "refuse":
