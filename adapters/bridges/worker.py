@@ -18,6 +18,7 @@ protocol is described in docs/bridges.md.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -441,10 +442,8 @@ def _private_input():
 
 def _leave():
     """End this process, and with it what it started, if the harness made a group of us."""
-    try:
+    with contextlib.suppress(OSError, ValueError):  # who would have read it may be gone
         sys.stderr.flush()
-    except (OSError, ValueError):  # who would have read it is gone
-        pass
     if os.getpgid(0) == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
@@ -452,7 +451,5 @@ def _leave():
 
 def _trace():
     """The traceback of the present exception, on standard error if somebody reads it."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         traceback.print_exc()
-    except (OSError, ValueError):
-        pass
