@@ -13,10 +13,11 @@ from harness.judges.judge import Judge
 from harness.records import Request, Sample
 from harness.runner.material import View
 from harness.scorers.base import ScorerContext
+from harness.scorers.needs import fault
 from harness.scorers.registry import make_scorer
 from harness.tasks.dataset import load_samples
 from harness.tasks.prompt import FEWSHOT, Prompt, make_requests
-from harness.tasks.rows import line_of
+from harness.tasks.rows import line_of, together
 
 SPARE = 100  # rows of the train split beyond num_fewshot, in place of a sample's own
 
@@ -93,9 +94,11 @@ def _render(task: TaskSpec, asking: Asking) -> tuple[tuple[Sample, ...], tuple[R
     if asking.seed is not None:
         settings = replace(task.generate, seed=asking.seed)
         task = _with_settings(task, settings)
-    samples = load_samples(task)[: asking.limit]
+    everything = load_samples(task)
+    samples = everything[: asking.limit]
     for score in metrics_of(task):  # what cannot be computed is found before hours are spent
         make_scorer(score, ScorerContext(output_type=task.output_type, root=task.root))
+    check_metrics(task, everything, asking.limit)
     prompt = Prompt.of(task, few_shots(task))
     return tuple(samples), tuple(make_requests(task, prompt, samples, asking.epochs))
 
@@ -132,6 +135,20 @@ def check_judges(
             raise SpecError(task.path, line, f"judge '{score.judge}' {what}")
 
 
+def check_metrics(task: TaskSpec, samples: Sequence[Sample], limit: int | None = None) -> None:
+    """Raise SpecError, at the metric's line, if a metric needs what the samples do not have.
+
+    Several such metrics are a CollectError.
+    """
+    errors = [
+        SpecError(task.path, line_of(task, ("score", number)), what)
+        for number, score in enumerate(task.score)
+        if score.metric and (what := fault(score.metric, samples, limit))
+    ]
+    if errors:
+        raise together(errors)
+
+
 def check_data(tasks: Iterable[TaskSpec], judges: Mapping[str, JudgeSpec]) -> list[HarnessError]:
     """Every mistake that reading the tasks' data and rendering their first prompts shows.
 
@@ -142,6 +159,7 @@ def check_data(tasks: Iterable[TaskSpec], judges: Mapping[str, JudgeSpec]) -> li
     for task in {task.model_dump_json() + str(task.path): task for task in tasks}.values():
         try:
             samples = load_samples(task)
+            check_metrics(task, samples)
             make_requests(task, Prompt.of(task, few_shots(task)), samples[:1])
             for prompt in task.prompts.values():
                 other = task.model_copy(update={"prompt": prompt})

@@ -77,6 +77,11 @@ def question_of(sample: Sample) -> Hashable:
     return own, sample.input, frozenset(sample.choices)
 
 
+def several_orders(samples: Sequence[Sample]) -> bool:
+    """Whether any question has more than one row."""
+    return len({question_of(sample) for sample in samples}) < len(samples)
+
+
 def _together(rows: Sequence[Score]) -> list[Score]:
     """The scores of a question's rows, given those of each row alone."""
     wrong = any(row.value == 0.0 for row in rows)

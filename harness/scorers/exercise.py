@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.collect.specs import ScoreSpec
 from harness.records import Completion, Sample, Score
 from harness.scorers.base import PROPORTION, ScorerContext, mean_of
-from harness.scorers.columns import demand, json_in, listed, missing
+from harness.scorers.columns import demand, is_name, json_in, unusable
 from harness.scorers.names import Names
 
 COLUMN = "exercise"
@@ -32,14 +32,14 @@ class ExerciseIdentification:
 
     def score(self, samples: Sequence[Sample], completions: Sequence[Completion]) -> list[Score]:
         """See `Scorer.score`. Raises HarnessError if no row has the column."""
-        demand(self.name, samples, completions, COLUMN)
+        demand(self.name, samples, completions)
         names, truths = exercises(samples), labels_of(samples)
         scores = []
         for sample, truth, completion in zip(samples, truths, completions, strict=True):
             if completion.failed:
                 scores.append(Score.of_failure(completion))
             elif truth is None:
-                scores.append(missing(sample, COLUMN))
+                scores.append(unusable(sample, COLUMN))
             else:
                 found = read_exercise(completion.text, names)
                 why = None if found else "no exercise of the data is named"
@@ -80,5 +80,5 @@ def read_exercise(text: str, names: Names) -> str | None:
 
 
 def _told(row: Mapping[str, object]) -> str:
-    first = listed(row, COLUMN) or [""]
-    return str(first[0])
+    value = row.get(COLUMN)
+    return value if is_name(value) else ""

@@ -10,7 +10,7 @@ from harness.collect.specs import ScoreSpec
 from harness.records import Completion, Sample, Score
 from harness.scorers.base import SHARE, ScorerContext, mean_of, sum_details
 from harness.scorers.choice import ClassReport, Confusion, per_class
-from harness.scorers.columns import demand, json_in, listed, missing
+from harness.scorers.columns import demand, json_in, names_in, unusable
 from harness.scorers.names import Names, spelt
 
 COLUMN = "errors"
@@ -40,7 +40,7 @@ class ErrorF1:
 
     def score(self, samples: Sequence[Sample], completions: Sequence[Completion]) -> list[Score]:
         """See `Scorer.score`. Raises HarnessError if no row has the column."""
-        demand(self.name, samples, completions, COLUMN)
+        demand(self.name, samples, completions)
         names = vocabulary(samples)
         return [
             Score.of_failure(completion) if completion.failed else _score(sample, completion, names)
@@ -59,7 +59,7 @@ def error_f1(spec: ScoreSpec, context: ScorerContext) -> ErrorF1:
 
 def vocabulary(samples: Sequence[Sample]) -> Names:
     """The errors of all rows."""
-    return Names(str(name) for sample in samples for name in listed(sample.row, COLUMN) or ())
+    return Names(name for sample in samples for name in names_in(sample.row, COLUMN) or ())
 
 
 def read_errors(text: str, names: Names) -> frozenset[str] | None:
@@ -100,7 +100,7 @@ def _squeezed(name: str) -> str:
 def _score(sample: Sample, completion: Completion, names: Names) -> Score:
     truth = truth_of(sample, names)
     if truth is None:
-        return missing(sample, COLUMN)
+        return unusable(sample, COLUMN)
     found = read_errors(completion.text, names)
     if found is None:
         return Score(0.0, detail=(0.0, 0.0, float(len(truth))), explanation="the answer is empty")
@@ -111,11 +111,11 @@ def _score(sample: Sample, completion: Completion, names: Names) -> Score:
 
 
 def truth_of(sample: Sample, names: Names) -> frozenset[str] | None:
-    """Labels of the errors that the row lists; None if it does not say."""
-    listing = listed(sample.row, COLUMN)
+    """Labels of the errors that the row lists; None if it does not say, or no names."""
+    listing = names_in(sample.row, COLUMN)
     if listing is None:
         return None
-    labels = (names.label(str(name)) for name in listing)
+    labels = (names.label(name) for name in listing)
     return frozenset(label for label in labels if label is not None)
 
 

@@ -11,10 +11,10 @@ from typing import Literal
 from harness.collect.specs import ScoreSpec
 from harness.records import Completion, Sample, Score
 from harness.scorers.base import SHARE, ScorerContext, mean_of
-from harness.scorers.columns import demand, json_in, listed, missing
+from harness.scorers.columns import NEEDED, demand, has, json_in, numbers_in, unusable
 
 Unit = Literal["s", "frames"]
-COLUMNS: dict[Unit, str] = {"s": "error_times", "frames": "error_frames"}
+COLUMNS: dict[Unit, str] = dict(zip(("s", "frames"), NEEDED["frame_localization"], strict=True))
 TOLERANCE: dict[Unit, float] = {"s": 0.5, "frames": 5.0}
 KEYS: dict[Unit, tuple[str, ...]] = {
     "s": ("times", "error_times", "timestamps", "time"),
@@ -46,8 +46,8 @@ class FrameLocalization:
 
     Positions are matched one to one, none further apart than the tolerance (0.5 s, 5 frames):
     as many as can be, and of those matchings the one with the least offset. 1 if neither side has
-    a position. Where a row has both columns, times are compared unless the answer tells frames
-    alone; an answer in the other unit than the row's is wrong, since nothing says how to convert.
+    a position. A column that is no list of numbers is an error. Where a row has both, times are
+    compared unless the answer tells frames alone; an answer in the other unit than the row's is wrong, since nothing says how to convert.
 
     Read are: JSON with `times` or `frames` (numbers, "00:01"); "1.2 s", "1, 2 and 3 seconds",
     "1200 ms", "00:01", "01:02:03"; "frame 12", "frames 12, 15", "the 12th frame"; and an answer of
@@ -68,7 +68,7 @@ class FrameLocalization:
 
     def score(self, samples: Sequence[Sample], completions: Sequence[Completion]) -> list[Score]:
         """See `Scorer.score`. Raises HarnessError if no row has one of the columns."""
-        demand(self.name, samples, completions, *COLUMNS.values())
+        demand("frame_localization", samples, completions)
         return [
             Score.of_failure(completion) if completion.failed else self._score(sample, completion)
             for sample, completion in zip(samples, completions, strict=True)
@@ -79,10 +79,12 @@ class FrameLocalization:
         return mean_of(scores)
 
     def _score(self, sample: Sample, completion: Completion) -> Score:
-        known = {unit: _numbers(sample.row, column) for unit, column in COLUMNS.items()}
-        units = [unit for unit, true in known.items() if true is not None]
-        if not units:
-            return missing(sample, *COLUMNS.values())
+        there = {unit: column for unit, column in COLUMNS.items() if has(sample.row, column)}
+        known = {unit: _numbers(sample.row, column) for unit, column in there.items()}
+        wrong = [column for unit, column in there.items() if known[unit] is None]
+        if wrong or not known:
+            return unusable(sample, *(wrong or COLUMNS.values()))
+        units = list(known)
         told = read_positions(completion.text)
         unit = next((one for one in units if told.of(one)), units[0])
         true = known[unit] or []
@@ -167,8 +169,8 @@ def _words(told: Positions, unit: Unit, matched: int, offset: float) -> str | No
 
 
 def _numbers(row: Mapping[str, object], column: str) -> list[float] | None:
-    found = listed(row, column)
-    return None if found is None else list(dict.fromkeys(_many(found)))
+    found = numbers_in(row, column)
+    return None if found is None else list(dict.fromkeys(found))
 
 
 def _ordered(places: Sequence[float] | Iterator[float]) -> tuple[float, ...]:

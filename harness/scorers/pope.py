@@ -14,15 +14,20 @@ from harness.scorers.text import SampleScorer
 def pope(spec: ScoreSpec, context: ScorerContext) -> SampleScorer:
     """1 if the yes or no that is read from the answer is the target; `Score.answer` is which.
 
+    A target that is neither yes nor no is an error.
+
     `pope_report` gives precision, recall, F1 and the share of yes; confusion by
     `harness.scorers.classes`.
     """
 
     def rule(sample: Sample, completion: Completion) -> Score:
-        answer = yes_or_no(completion.text)
+        label, answer = label_of(sample), yes_or_no(completion.text)
+        if label is None:
+            what = f"sample '{sample.id}': the target is {sample.target[:60]!r}, not yes or no"
+            return Score(None, "error", explanation=what)
         if answer is None:
             return Score(0.0, explanation="the answer is empty")
-        return Score(float(answer == label_of(sample)), answer=answer)
+        return Score(float(answer == label), answer=answer)
 
     method = "accuracy; no if the first sentence has the word No, no or not, else yes"
     return SampleScorer("pope", method, rule)
@@ -41,9 +46,10 @@ def yes_or_no(text: str) -> str | None:
     return "no" if {"No", "no", "not"} & set(words) else "yes"
 
 
-def label_of(sample: Sample) -> str:
-    """The target as a label: "no", or else "yes"."""
-    return "no" if sample.target.strip().lower() == "no" else "yes"
+def label_of(sample: Sample) -> str | None:
+    """The target as a label, "yes" or "no"; None if it is neither."""
+    label = sample.target.strip().lower()
+    return label if label in ("yes", "no") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def pope_report(samples: Sequence[Sample], scores: Sequence[Score]) -> PopeRepor
     pairs = [
         (label_of(sample), score.answer)
         for sample, score in zip(samples, scores, strict=True)
-        if score.value is not None
+        if score.value is not None and label_of(sample) is not None
     ]
     n = len(pairs)
     hits = pairs.count(("yes", "yes"))

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from harness.collect.specs import ScoreSpec
 from harness.records import Completion, Sample, Score
 from harness.scorers.base import SHARE, ScorerContext
-from harness.scorers.columns import listed
+from harness.scorers.columns import has, listed, unusable
 from harness.scorers.text import SampleScorer
 
 ENOUGH = 3
@@ -66,15 +66,18 @@ _CONTRACTIONS = _contractions()
 def vqa_accuracy(spec: ScoreSpec, context: ScorerContext) -> SampleScorer:
     """Share of the ways to leave one person out in which three of the others agree; see above.
 
-    People's answers are the column `answers`, texts or objects with an `answer`. A sample without
-    them, or with one alone, gets 1 if the answer is that one (or the target) after normalisation.
+    People's answers are the column `answers`, texts or objects with an `answer`; one that holds
+    anything else is an error. A sample without the column, or with one answer alone, gets 1 if the
+    answer is that one (or the target) after normalisation.
     """
 
     def rule(sample: Sample, completion: Completion) -> Score:
         answer = normalise_vqa(completion.text)
-        people = people_of(sample.row)
+        people = people_of(sample.row) if has(sample.row, "answers") else [sample.target]
+        if people is None:
+            return unusable(sample, "answers")
         if len(people) < 2:
-            only = people[0] if people else sample.target
+            only = people[0]
             same = answer == normalise_vqa(only)
             return Score(float(same), answer=answer, explanation="one reference, exact match")
         return Score(soft_accuracy(completion.text, people), answer=answer)
@@ -86,11 +89,13 @@ def vqa_accuracy(spec: ScoreSpec, context: ScorerContext) -> SampleScorer:
     return SampleScorer("vqa_accuracy", method, rule, scale=SHARE)
 
 
-def people_of(row: Mapping[str, object]) -> list[str]:
-    """The answers of the column `answers`."""
+def people_of(row: Mapping[str, object]) -> list[str] | None:
+    """The answers of the column `answers`: at least one, all told alike; else None."""
     found = listed(row, "answers") or []
-    answers = [item.get("answer") if isinstance(item, Mapping) else item for item in found]
-    return [str(answer) for answer in answers if answer is not None]
+    if all(isinstance(item, Mapping) for item in found):
+        found = [item.get("answer") for item in found if isinstance(item, Mapping)]
+    answers = [answer for answer in found if isinstance(answer, str)]
+    return answers if answers and len(answers) == len(found) else None
 
 
 def soft_accuracy(answer: str, people: Sequence[str]) -> float:
