@@ -47,7 +47,8 @@ class FrameLocalization:
     Positions are matched one to one, none further apart than the tolerance (0.5 s, 5 frames):
     as many as can be, and of those matchings the one with the least offset. 1 if neither side has
     a position. A column that is no list of numbers is an error. Where a row has both, times are
-    compared unless the answer tells frames alone; an answer in the other unit than the row's is wrong, since nothing says how to convert.
+    compared unless the answer tells frames alone; an answer in the other unit than the row's is
+    wrong, since nothing says how to convert.
 
     Read are: JSON with `times` or `frames` (numbers, "00:01"); "1.2 s", "1, 2 and 3 seconds",
     "1200 ms", "00:01", "01:02:03"; "frame 12", "frames 12, 15", "the 12th frame"; and an answer of

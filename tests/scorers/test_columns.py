@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scorers.columns import json_in, listed
+from harness.scorers.columns import has, json_in, listed, names_in, numbers_in
 
 COLUMN = {
     "list": (["a", 1], ["a", 1]),
@@ -10,10 +10,10 @@ COLUMN = {
     "empty list": ([], []),
     "json": ('["a", "b"]', ["a", "b"]),
     "json without items": ("[]", []),
-    "broken json": ('["a"', ['["a"']),
-    "text": ("a", ["a"]),
+    "broken json": ('["a"', None),
+    "text": ("a", None),
     "blank": (" ", None),
-    "number": (3, [3]),
+    "number": (3, None),
     "null": (None, None),
 }
 
@@ -22,6 +22,70 @@ COLUMN = {
 def test_a_column_holds_a_list(value, expected):
     assert listed({"x": value}, "x") == expected
     assert listed({}, "x") is None
+
+
+def test_a_blank_text_is_nothing_and_an_empty_list_is_something():
+    values = ("", " \n", None, [], "[]", 0, "x")
+    assert [has({"x": value}, "x") for value in values] == [False] * 3 + [True] * 4
+    assert not has({}, "x")
+
+
+NAMES = {
+    "list": (["a b", "c"], ["a b", "c"]),
+    "none": ([], []),
+    "csv": ('["a", "c"]', ["a", "c"]),
+    "one": ("a", ["a"]),
+}
+NO_NAMES = [
+    5,
+    True,
+    {"a": 1},
+    ["a", None],
+    ["a", 1],
+    [["a"]],
+    [""],
+    ["?"],
+    "?",
+    "[a",
+    '{"a": 1}',
+    "",
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), NAMES.values(), ids=NAMES)
+def test_names_are_a_list_or_one_alone(value, expected):
+    assert names_in({"x": value}, "x") == expected
+
+
+@pytest.mark.parametrize("value", NO_NAMES, ids=repr)
+def test_what_are_no_names(value):
+    assert names_in({"x": value}, "x") is None
+    assert names_in({}, "x") is None
+
+
+NO_NUMBERS = [
+    "x",
+    "5",
+    5,
+    [[1, 2]],
+    [-1],
+    [1e999],
+    "[Infinity]",
+    "[NaN]",
+    [1, None],
+    ["0:05"],
+    [True],
+]
+
+
+def test_numbers_are_a_list():
+    assert numbers_in({"x": [0, 1.5]}, "x") == numbers_in({"x": "[0, 1.5]"}, "x") == [0.0, 1.5]
+    assert numbers_in({"x": []}, "x") == numbers_in({"x": "[]"}, "x") == []
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+def test_what_are_no_numbers(value):
+    assert numbers_in({"x": value}, "x") is None
 
 
 ANSWER = {

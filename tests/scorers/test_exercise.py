@@ -64,6 +64,18 @@ def test_rows_without_the_column():
     assert [one.value for one in scores] == [None, 1.0]
 
 
+@pytest.mark.parametrize("value", [5, ["a"], "", " ", "?", '["squats"]', {"a": 1}], ids=repr)
+def test_a_column_that_is_no_name_is_an_error_of_its_sample(value):
+    samples, scores = run([(value, "5 squats, a"), ("squats", "squats")])
+    assert [(one.value, one.status) for one in scores[:2]] == [(None, "error"), (1.0, "ok")]
+    blank = isinstance(value, str) and not value.strip()
+    what = "sample '0' has no 'exercise' in its row"
+    named = f"sample '0': 'exercise' is {value!r}, and should be a name"
+    assert scores[0].explanation == (what if blank else named)
+    table = class_confusion("exercise_identification", samples, scores)
+    assert (table.n, table.counts[-1][-2]) == (1, 1)
+
+
 @given(st.text(max_size=60), st.sampled_from(EXERCISES))
 def test_any_answer_has_a_value(text, own):
     found = run([(own, text)])[1][0]

@@ -87,6 +87,25 @@ def test_rows_without_the_column():
     assert scores[0].explanation == "sample '1' has no 'errors' in its row"
 
 
+@pytest.mark.parametrize("value", [5, [1, None], {"a": 1}, [["a"]], '{"a": 1}', "[a"], ids=repr)
+def test_a_column_that_is_no_list_of_names_is_an_error_of_its_sample(value):
+    samples, scores, mean = run([(value, "1"), (value, '{"errors": []}'), ([], "fine")])
+    assert [score.status for score in scores] == ["error", "error", "ok", "error"]
+    assert [score.value for score in scores] == [None, None, 1.0, None]
+    what = f"sample '1': 'errors' is {value!r}, and should be a list of names"
+    assert scores[1].explanation == what
+    assert mean == 1.0
+    report = error_report(samples, scores)
+    assert (report.n, report.n_error) == (1, 3)
+    assert {one.label for one in report.by_error} == set(KNOWN)
+
+
+def test_a_long_value_is_shortened():
+    shown = one([1] * 1000, "fine").explanation
+    assert len(shown) < 120
+    assert "..., and should be" in shown
+
+
 def test_report_by_hand():
     samples, scores, mean = run(
         [

@@ -125,6 +125,37 @@ def test_rows_without_the_columns():
     assert [score.value for score in scores] == [None, 1.0]
 
 
+BROKEN = {
+    "x": "'x'",
+    "5": "'5'",
+    5: "5",
+    "[Infinity]": "'[Infinity]'",
+    (-1,): "[-1]",
+    (float("inf"),): "[inf]",
+    (1, None): "[1, None]",
+    ("0:05",): "['0:05']",
+    ((1, 2),): "[(1, 2)]",
+}
+
+
+@pytest.mark.parametrize(("value", "shown"), BROKEN.items(), ids=map(str, BROKEN))
+@pytest.mark.parametrize("text", ["", "no error", "at 5 s, at frame 5"])
+def test_a_column_that_is_no_list_of_numbers_is_an_error_of_its_sample(value, shown, text):
+    value = list(value) if isinstance(value, tuple) else value
+    found = run([({"error_times": value}, text), ({"error_times": [5]}, "at 5 s")])
+    assert [(one.value, one.status) for one in found] == [(None, "error"), (1.0, "ok")]
+    what = f"sample '0': 'error_times' is {shown}, and should be a list of seconds from 0"
+    assert found[0].explanation == what
+    both = one({"error_times": [5], "error_frames": value}, text)
+    what = f"sample '0': 'error_frames' is {shown}, and should be a list of frame numbers from 0"
+    assert (both.status, both.explanation) == ("error", what)
+
+
+def test_a_csv_column_holds_numbers_as_json():
+    assert one({"error_times": "[1, 2.5]", "error_frames": ""}, "1 s, 2.5 s").value == 1.0
+    assert one({"error_times": "[]"}, "no error").value == 1.0
+
+
 def test_mean_offset_of_all_matched():
     scores = run([({"error_times": [1]}, "1.2 s"), ({"error_times": [1, 2]}, "1.1 s, 2.3 s")])
     assert mean_offset(scores) == pytest.approx((0.2 + 0.1 + 0.3) / 3)

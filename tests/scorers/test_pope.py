@@ -6,6 +6,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 from harness.collect.specs import ScoreSpec
 from harness.records import Completion, Sample, Score
 from harness.scorers.base import ScorerContext
+from harness.scorers.classes import class_confusion
 from harness.scorers.pope import PopeReport, pope_report, yes_or_no
 from harness.scorers.registry import make_scorer
 
@@ -69,6 +70,17 @@ def test_the_report_agrees_with_scikit_learn(pairs):
         (report.f1, f1_score),
     ):
         assert (own or 0.0) == pytest.approx(theirs(truth, said, pos_label="yes", zero_division=0))
+
+
+@pytest.mark.parametrize("target", ["maybe", "", "Yes.", "n", "1", "x" * 1000])
+def test_a_target_that_is_neither_is_an_error_of_its_sample(target):
+    samples, scores = scored([(target, "yes"), (target, "no"), (target, ""), (" YES ", "yes")])
+    assert [one.value for one in scores] == [None, None, None, 1.0]
+    assert [one.status for one in scores] == ["error"] * 3 + ["ok"]
+    assert scores[1].explanation == f"sample '1': the target is {target[:60]!r}, not yes or no"
+    assert pope_report(samples, scores) == PopeReport(4 - 3, 3, 1.0, 1.0, 1.0, 1.0, 1.0)
+    table = class_confusion("pope", samples, scores)
+    assert (table.n, table.n_error, table.labels) == (1, 3, ("yes",))
 
 
 def test_failures_are_in_no_number():

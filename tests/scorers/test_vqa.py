@@ -46,12 +46,29 @@ def test_a_csv_column_holds_them_as_json():
     assert score("cat", '["cat", "cat", "cat", "dog"]').value == pytest.approx((3 * 2 / 3 + 1) / 4)
 
 
-@pytest.mark.parametrize("answers", [None, [], ["cat"], "cat"])
+@pytest.mark.parametrize("answers", [None, "", ["cat"], '["cat"]'])
 def test_without_several_people_the_answer_must_be_the_only_one(answers):
     found = score("The cat!", answers)
     assert (found.value, found.answer) == (1.0, "cat")
     assert "one reference" in found.explanation
     assert score("dog", answers).value == 0.0
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        *("x", "[x", "[]", [], [1], ["cat", 1], ["cat", None], 5, {"answer": "cat"}),
+        *([{"answer": 1}], [{}], ["cat", {"answer": "cat"}]),
+    ],
+    ids=repr,
+)
+def test_answers_that_are_none_are_an_error_of_their_sample(answers):
+    found = score("cat", answers)
+    assert (found.value, found.status) == (None, "error")
+    assert found.explanation == (
+        f"sample '1': 'answers' is {answers!r}, and should be "
+        "a list of texts, or of objects with a text 'answer'"
+    )
 
 
 NORMALISED = {
