@@ -147,9 +147,7 @@ def test_a_model_that_sees_nothing_is_told(project: UserProject, invoke: Invoke)
     assert "and sees nothing of a.mp4: the adapter 'transformers' takes no media" in out
     code, out, err = invoke("run", "seen", "-m", "tiny-llama", "--runs", "out")
     assert code == 0, err
-    assert (
-        "blind: a model of text does not see the videos or images of 1 request" in out + err
-    )
+    assert "blind: a model of text does not see the videos or images of 1 request" in out + err
     project.add_replay({"a.mp4": "red"})
     sets = ("--set", "answer=text", "--set", "fps=1,2")
     code, out, err = invoke("run", "seen", "-m", "recorded", "--runs", "out", *sets)
