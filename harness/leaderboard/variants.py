@@ -31,33 +31,43 @@ def variant_charts(benches: Sequence[Bench], models: Sequence[str]) -> list[Char
     Each setting with numbers for values (frames a second, frames, resolution) makes a curve, each
     two a heat map for every model, and degradations a curve over their level with a line for every
     kind. What else was varied is as in the first bench there, without degradation if it can be, and
-    stands in the title.
+    stands in the title. Benches that set other settings are a sweep of their own: what one does not
+    set is as the task has it, which no axis can show.
     """
-    if not benches or not benches[0].primary:
-        return []
-    sweep = _Sweep.of(benches, models)
+    sweeps: dict[frozenset[str], list[Bench]] = {}
+    for bench in benches:
+        if bench.primary:
+            sweeps.setdefault(frozenset(settings_of(bench.variant)), []).append(bench)
+    apart = len(sweeps) > 1
+    found = [_charts(_Sweep.of(own, models, apart=apart)) for own in sweeps.values()]
+    return [chart for charts in found for chart in charts][:MOST]
+
+
+def _charts(sweep: _Sweep) -> list[Chart]:
     numbers = [name for name, values in sweep.varied.items() if are_numbers(values)]
     charts = [chart for name in numbers if (chart := _curve(sweep, name)) is not None]
     if DEGRADE in sweep.varied:
         charts += _degraded(sweep)
     for pair in itertools.combinations(numbers, 2):
-        charts += [chart for model in models if (chart := _heat_map(sweep, pair, model))]
-    return charts[:MOST]
+        charts += [chart for model in sweep.models if (chart := _heat_map(sweep, pair, model))]
+    return charts
 
 
 @dataclass(frozen=True)
 class _Sweep:
-    """The benches of one task with their settings; ``varied`` are the values of those that have
-    several."""
+    """The benches of one task that set the same settings; ``varied`` are the values of those that
+    have several, ``named`` those that stand in titles."""
 
     benches: Sequence[tuple[Settings, Bench]]
     models: Sequence[str]
     metric: str
     base: Settings
     varied: Mapping[str, list[str]]
+    named: Sequence[str]
 
     @classmethod
-    def of(cls, benches: Sequence[Bench], models: Sequence[str]) -> _Sweep:
+    def of(cls, benches: Sequence[Bench], models: Sequence[str], *, apart: bool) -> _Sweep:
+        """The sweep; ``apart`` if the task has others, so that titles are to name all settings."""
         own = [(settings_of(bench.variant), bench) for bench in benches]
         values: dict[str, list[str]] = {}
         for settings, _ in own:
@@ -68,7 +78,8 @@ class _Sweep:
         if NONE in varied.get(DEGRADE, ()):
             base[DEGRADE] = NONE
         several = {name: found for name, found in varied.items() if len(found) > 1}
-        return cls(own, models, benches[0].primary, base, several)
+        named = list(base if apart else several)
+        return cls(own, models, benches[0].primary, base, several, named)
 
     @property
     def column(self) -> str:
@@ -80,8 +91,7 @@ class _Sweep:
         return [
             (own, bench)
             for own, bench in self.benches
-            if own.keys() == self.base.keys()
-            and all(own[name] == self.base[name] for name in own if name not in names)
+            if all(own[name] == self.base[name] for name in own if name not in names)
         ]
 
     def words(self, name: str) -> str:
@@ -92,8 +102,8 @@ class _Sweep:
 
     def title(self, *names: str) -> str:
         """``accuracy over fps (degrade=none)``."""
-        rest = [f"{name}={self.base[name]}" for name in self.varied if name not in names]
-        fixed = f" ({', '.join(rest)})" if rest and all(n in self.base for n in self.varied) else ""
+        rest = [f"{name}={self.base[name]}" for name in self.named if name not in names]
+        fixed = f" ({', '.join(rest)})" if rest else ""
         return f"{self.metric} over {' and '.join(names)}{fixed}"
 
 

@@ -86,6 +86,15 @@ def test_curves_over_a_setting_and_heat_maps_over_two(tmp_path: Path) -> None:
     assert ("6", "8", pytest.approx(0.68)) in found["heat_t_m_fps_frames"].rows
 
 
+def test_each_of_two_sweeps_over_other_settings_has_its_curve(tmp_path: Path) -> None:
+    store(tmp_path, *(Cell("t", "m", {"f1": LOW}, variant=f"fps={n}") for n in (1, 6)))
+    ways = ("degrade=none,fps=6", "degrade=blur:0.5,fps=6")
+    store(tmp_path, *(Cell("t", "m", {"f1": LOW}, variant=one) for one in ways), after=60)
+    sizes = (f"batch_size={n}" for n in (1, 2))
+    store(tmp_path, *(Cell("t", "m", {"f1": LOW}, variant=one) for one in sizes), after=90)
+    assert set(charts(tmp_path)) == {"curve_t_fps", "curve_t_batch_size"}
+
+
 def test_trade_off_latency_and_training(tmp_path: Path) -> None:
     one, two = Cell("t", "one", {"f1": LOW}), Cell("t", "two", {"f1": HIGH})
     profile = [

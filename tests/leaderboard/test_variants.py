@@ -85,3 +85,25 @@ def test_several_kinds_have_a_line_each_and_all_begin_with_the_clean_one(tmp_pat
 )  # fmt: skip
 def test_levels_of_degradations(words: str, level: tuple[str, float] | None) -> None:
     assert level_of(words) == level
+
+
+def test_runs_that_set_other_settings_have_their_charts_each(tmp_path: Path) -> None:
+    """Also beside a plain run, and where one of two models was not swept."""
+    fps = [Cell(m, variant=f"fps={n}") for n in (1, 6) for m in ("base", "tuned")]
+    batches = [Cell(variant=f"batch_size={n}") for n in (1, 2)]
+    blurred = [Cell(variant=f"degrade={how},fps=6") for how in ("none", "blur:0.5")]
+    runs = [store(tmp_path, *own, after=at) for at, own in enumerate((fps, batches, blurred))]
+    runs.append(store(tmp_path, Cell(), after=9))
+    for order in (runs, runs[::-1]):
+        board = gather(order)
+        found = variant_charts(board.benches, board.models)
+        assert {chart.title for chart in found} == {
+            "exact_match over fps",
+            "exact_match over batch_size",
+            "exact_match over blur (fps=6)",
+        }
+        assert len({chart.name for chart in found}) == 3
+        (over_fps,) = (chart for chart in found if chart.title.endswith("fps"))
+        assert [row[:2] for row in over_fps.rows] == [
+            (model, n) for model in ("base", "tuned") for n in (1.0, 6.0)
+        ]

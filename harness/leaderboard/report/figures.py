@@ -167,9 +167,12 @@ def _cells(one: Confused) -> Iterator[ConfusionRow]:
 
 
 def _variants(evidence: Evidence) -> Iterator[Chart]:
-    """A curve over each setting that has several numbers, a heat map over each two of them."""
-    for task in dict.fromkeys(one.cell.task for one in evidence.primary):
-        group = [one for one in evidence.primary if one.cell.task == task]
+    """A curve over each setting that has several numbers, a heat map over each two of them; cells
+    that set other settings are a sweep of their own."""
+    sweeps: dict[tuple[str, frozenset[str]], list[Entry]] = {}
+    for one in evidence.primary:
+        sweeps.setdefault((one.cell.task, frozenset(_values(one))), []).append(one)
+    for (task, _), group in sweeps.items():
         numbers = _numeric(group)
         for name in numbers:
             yield _curve(task, name, group)
