@@ -113,6 +113,7 @@ def store(
     after: float = 0,
     profile: Sequence[StageRow] = (),
     specs: Sequence[SpecText] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> Path:
     """Store the cells as one run that began so many seconds after START."""
     started = START + timedelta(seconds=after)
@@ -129,6 +130,7 @@ def store(
         models=models,
         specs=specs,
         profile=profile,
+        settings=settings or {},
     )
     return write_run(root, run)
 

@@ -134,6 +134,7 @@ def store(
     baselines: Mapping[str, str] | None = None,
     specs: Sequence[SpecText] = (),
     profile: Sequence[StageRow] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> RunReader:
     """Store the cells as one run below ``root`` that began so many seconds after START."""
     started = START + timedelta(seconds=after)
@@ -149,7 +150,7 @@ def store(
         models=models,
         specs=specs,
         profile=profile,
-        settings={"limit": str(limit or "")},
+        settings={"limit": str(limit or ""), **(settings or {})},
     )
     return read_run(write_run(root, run))
 

@@ -42,12 +42,15 @@ def cell_badges(
     """What speaks against one number."""
     found = []
     own, now = cell.record, bench.newest.record
-    if bench.is_stale(cell):
+    if bench.is_profile(cell):
+        title = f"{own.samples} samples, asked to measure speed: it has no rank"
+        found.append(Badge("profile", "partial", title))
+    elif bench.is_stale(cell):
         what = f"version {own.task_version} of the task, today's is {now.task_version}"
         if own.task_version == now.task_version:
-            what = "other data than the newest run"
+            what = f"other data ({own.samples} samples) than what others were asked"
         found.append(Badge("stale", "stale", f"not comparable: {what}; run it again"))
-    if bench.is_partial(cell):
+    elif bench.is_partial(cell):
         title = f"only {own.samples} of {now.samples} samples were asked: it has no rank"
         found.append(Badge(f"{own.samples} of {now.samples}", "partial", title))
     own_info = next((one for one in own.scorers if one.name == info.name), info)

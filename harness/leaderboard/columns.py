@@ -77,7 +77,13 @@ class Standing:
             ranked = self.bench.comparable(cell) and not self.board.is_checkpoint(model)
             if row is not None and row.value is not None and ranked:
                 rows[model] = row
-        return {} if self.info.neutral or self.info.opponent else rows
+        alone = len(rows) < 2  # nobody to be ranked among
+        return {} if alone or self.info.neutral or self.info.opponent else rows
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether there are places in this column."""
+        return bool(self._ranked)
 
     def rank(self, model: str) -> int | None:
         """1 + the models with a better value."""
@@ -106,6 +112,10 @@ class Standing:
         # a bootstrap's interval need not hold its value
         place = self.rank(model) or 1
         return min(1 + better, place), max(len(self._ranked) - worse, place)
+
+    def differ(self, a: str, b: str) -> bool:
+        """Whether two models are shown to differ, sample by sample."""
+        return self.deltas.differ(self.bench, self.info.name, a, b)
 
     def cell(self, model: str) -> CellView | None:
         """A model's number, or None if it was not run."""
@@ -166,7 +176,7 @@ class Standings:
         """Every metric of every bench, the primary one of each first."""
         return [
             Standing(self.board, bench, info, self.deltas)
-            for bench in self.board.benches
+            for bench in self.board.scored
             for info in sorted(bench.scorers, key=lambda one: one.name != bench.primary)
         ]
 
@@ -190,7 +200,7 @@ class Standings:
         spans = [one for one in bounds if one is not None]
         # a rank on some tasks is no rank among models that were run on all
         ran = {one.bench.task for one in self.primary if one.rank(model) is not None}
-        whole = len(ran) == len({one.bench.task for one in self.primary})
+        whole = len(ran) == len({one.bench.task for one in self.primary if one.is_ranked})
         card = self.board.newest_of(model)
         return ModelRow(
             id=slug(model),

@@ -52,11 +52,19 @@ class Deltas:
         title = f"not compared with {base}: {why}"
         return Delta(0.0, None, None, "", "not comparable", "mismatch", title)
 
+    def differ(self, bench: Bench, metric: str, a: str, b: str) -> bool:
+        """Whether two models were compared, either way round, and the difference is real."""
+        ways = ((bench.task, bench.variant, metric, *pair) for pair in ((a, b), (b, a)))
+        known = (self.found.get(key) for key in ways)
+        return any(
+            one is not None and one.n and _verdict(one)[1].startswith("real") for one in known
+        )
+
 
 def find_deltas(board: Board) -> Deltas:
     """Compare every model with its baseline, and other models of a task with each other."""
     refused: dict[tuple[str, str, str, str], str] = {}
-    main = {(bench.task, bench.variant, bench.primary) for bench in board.benches}
+    main = {(bench.task, bench.variant, bench.primary) for bench in board.scored}
     first: list[Comparison] = []
     others: list[Comparison] = []
     for row in _compared(board, _baseline_pairs(board), refused):
@@ -75,11 +83,17 @@ Pair = tuple[Bench, str, str]
 
 
 def _baseline_pairs(board: Board) -> Iterator[Pair]:
-    for bench in board.benches:
-        for model in bench.cells:
+    for bench in board.scored:
+        models = _scored(bench)
+        for model in models:
             base = board.baselines.get(model)
-            if base in bench.cells:
+            if base in models:
                 yield bench, str(base), model
+
+
+def _scored(bench: Bench) -> list[str]:
+    """The models whose scores are results."""
+    return [model for model, cell in bench.cells.items() if not bench.is_profile(cell)]
 
 
 def _other_pairs(board: Board) -> Iterator[Pair]:
@@ -87,9 +101,10 @@ def _other_pairs(board: Board) -> Iterator[Pair]:
     known = {(bench.task, bench.variant, a, b) for bench, a, b in _baseline_pairs(board)}
     order = list(board.models)
     left, values = MOST_OTHERS, MOST_VALUES
-    for bench in sorted(board.benches, key=lambda one: one.newest.record.samples):
+    for bench in sorted(board.scored, key=lambda one: one.newest.record.samples):
+        models = _scored(bench)
         metrics = sum(not info.criterion for info in bench.scorers)
-        for a, b in combinations([m for m in order if m in bench.cells], 2):
+        for a, b in combinations([m for m in order if m in models], 2):
             place = (bench.task, bench.variant)
             if (*place, a, b) in known or (*place, b, a) in known:
                 continue

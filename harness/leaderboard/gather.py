@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.collect.yamlio import parse
+from harness.leaderboard.counting import Weight, is_less, is_profile, weight
 from harness.leaderboard.names import column_id, short_hash, slug
 from harness.leaderboard.scripts import real
 from harness.results.manifest import CellRecord
@@ -73,7 +74,8 @@ class Bench:
     """A task with one variant of its settings: what models are compared on.
 
     ``cells`` are those that count, by model; ``newest`` says which task version and which data are
-    today's: the highest version, and of its cells the latest that was asked all samples.
+    today's: the highest version, and of its cells the one with the most samples, then the latest
+    (harness/leaderboard/counting.py).
     """
 
     task: str
@@ -115,11 +117,15 @@ class Bench:
     def is_partial(self, cell: BoardCell) -> bool:
         """Whether a cell was asked only the first samples (--limit) of what the newest was."""
         own, now = cell.record, self.newest.record
-        return own.task_version == now.task_version and _is_less(cell, self.newest)
+        return own.task_version == now.task_version and is_less(cell.run, own, now.samples)
+
+    def is_profile(self, cell: BoardCell) -> bool:
+        """Whether a cell only measured speed, where others measured scores."""
+        return is_profile(cell.run) and not is_profile(self.newest.run)
 
     def comparable(self, cell: BoardCell) -> bool:
         """Whether a cell may be ranked among the others."""
-        return not (self.is_stale(cell) or self.is_partial(cell))
+        return not (self.is_stale(cell) or self.is_partial(cell) or self.is_profile(cell))
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,13 @@ class Board:
         named = {base for base in self.baselines.values() if base in names}
         bases = [name for name in names if name in named]
         return [*bases, *(name for name in names if name not in bases)]
+
+    @cached_property
+    def scored(self) -> list[Bench]:
+        """The benches whose scores are results: where others were scored, the few rows of a profile
+        tell of speed alone."""
+        found = [bench for bench in self.benches if not is_profile(bench.newest.run)]
+        return found or list(self.benches)
 
     @cached_property
     def tasks(self) -> dict[str, list[Bench]]:
@@ -210,19 +223,14 @@ def gather(runs: Sequence[RunReader]) -> Board:
 
 
 def _later(known: BoardCell, cell: BoardCell) -> BoardCell:
-    """Which of two cells, the second no older, counts: the second, unless it is of an older version
-    of the task, or of a few of the same samples."""
-    own, other = cell.record.task_version, known.record.task_version
-    if own != other:
-        return cell if own > other else known
-    return known if _is_less(cell, known) else cell
+    """Which of two cells counts: a result before a profile, then what is of the higher version of
+    the task, then as the report has it."""
+    return max(known, cell, key=_weight)
 
 
-def _is_less(cell: BoardCell, other: BoardCell) -> bool:
-    """Whether --limit kept a cell from being asked what the other was. Fewer samples alone do not
-    say so: rows may have been taken out of the data."""
-    limited = bool(cell.run.manifest.settings.get("limit"))
-    return limited and cell.record.samples < other.record.samples
+def _weight(cell: BoardCell) -> tuple[bool, int, Weight]:
+    version = cell.record.task_version
+    return not is_profile(cell.run), version, weight(cell.run, cell.record)
 
 
 def _age(run: RunReader) -> tuple[str, str]:

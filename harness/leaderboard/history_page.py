@@ -54,7 +54,9 @@ def _points(cell: BoardCell, bench: Bench, rulings: Mapping[Key, Gated]) -> list
     task, variant, model = cell.place
     series, step = series_of(model)
     whole = bench.newest.record.samples
-    if bench.is_partial(cell):  # a few samples are no point of the whole's line
+    if bench.is_profile(cell):
+        series = f"{series}, profile"
+    elif bench.is_partial(cell):  # a few samples are no point of the whole's line
         series = f"{series}, {cell.record.samples} of {whole} samples"
     gated = rulings.get((cell.run.run_id, model, task))
     return [

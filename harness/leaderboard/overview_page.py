@@ -101,7 +101,12 @@ def _sentences(standings: Standings) -> Iterator[str]:
             told += 1
             yield sentence
     if told < len(columns) and told == MOST_SENTENCES:
-        yield f"And {len(columns) - told} more tasks, in the table."
+        more = len(columns) - told
+        yield f"And {more} more {'column' if more == 1 else 'columns'}, in the table."
+    timed = len(standings.board.benches) - len(standings.board.scored)
+    if timed:
+        what = "1 profile measures" if timed == 1 else f"{timed} profiles measure"
+        yield f"{what} speed on a few rows: shown with the speeds, left out of all scores."
     checkpoints = sum(map(standings.board.is_checkpoint, standings.board.models))
     if checkpoints:
         count = "1 checkpoint" if checkpoints == 1 else f"{checkpoints} checkpoints"
@@ -118,11 +123,17 @@ def _about(one: Standing) -> str:
     if len(known) < 2:
         return ""
     first, best = min(known, key=lambda item: item[1].rank or 0)
-    tied = [m for m, cell in known if m != first and cell.ranks and cell.ranks[0] == 1]
-    where = f"{one.column.task_label} ({one.column.metric})"
-    lead = f"{where}: {first} has the best value, {best.text}"
-    if best.interval:
-        lead += f" {best.interval}"
+    same = [m for m, cell in known if m != first and cell.text == best.text]
+    rest = [m for m, _ in known if m not in (first, *same)]
+    tied = [m for m in rest if _may_be_first(one, m) and not one.differ(first, m)]
+    lead = f"{one.column.task_label} ({one.column.metric}): "
+    if same:
+        named = [first, *same] if len(same) < 4 else [first, *same[:2], f"{len(same) - 2} others"]
+        lead += f"{', '.join(named[:-1])} and {named[-1]} have the same value, {best.text}"
+        lead += ", the best" if len(same) + 1 < len(known) else ""
+    else:
+        lead += f"{first} has the best value, {best.text}"
+        lead += f" {best.interval}" if best.interval else ""
     if tied:
         named = tied[:3] if len(tied) < 4 else [*tied[:2], "others"]
         names = " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
@@ -130,6 +141,12 @@ def _about(one: Standing) -> str:
         lead += f"; by {by}, {names} could be as good"
     changes = [_change(one, m) for m, _ in known if m in one.board.baselines]
     return "; ".join([lead, *[text for text in changes if text][:3]]) + "."
+
+
+def _may_be_first(one: Standing, model: str) -> bool:
+    """Whether a model's interval allows it the first place."""
+    cell = one.cell(model)
+    return cell is not None and cell.ranks is not None and cell.ranks[0] == 1
 
 
 def _change(one: Standing, model: str) -> str:

@@ -28,7 +28,8 @@ def task_view(
 ) -> TaskView:
     """Everything about one task, all of its variants together."""
     board, benches = standings.board, standings.board.tasks[task]
-    first = benches[0]
+    scored = [one for one in board.scored if one.task == task]
+    first, benches = (scored or benches)[0], scored
     models = [m for m in board.models if any(m in bench.cells for bench in benches)]
     columns = standings.of_task(task)
     matrices = {bench.column("choice"): confusions(bench, models) for bench in benches}

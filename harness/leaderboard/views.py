@@ -109,7 +109,7 @@ class ModelRow:
     mean_rank: float | None = None
     mean_ranks: tuple[float, float] | None = None
     scored: int = 0
-    """Tasks with a score, of all columns."""
+    """Columns with a score."""
 
 
 @dataclass(frozen=True)

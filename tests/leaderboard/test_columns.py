@@ -81,6 +81,39 @@ def test_what_is_neither_good_nor_bad_has_no_rank(tmp_path: Path) -> None:
     assert delta.kind in ("few", "more")
 
 
+def test_what_only_one_model_ran_gives_no_rank_and_takes_none_away(tmp_path: Path) -> None:
+    run = store(
+        tmp_path,
+        Cell("a", values={"exact_match": share(19)}),
+        Cell("b", values={"exact_match": share(1)}),
+        Cell("a", "alone", values={"exact_match": share(1)}),
+        Cell("a", variant="fps=1", values={"exact_match": share(1)}),
+    )
+    found = standings(run)
+    (alone, swept) = (one for one in found.all if one.bench.task == "alone" or one.bench.variant)
+    for one in (alone, swept):
+        cell = one.cell("a")
+        assert cell is not None
+        assert (cell.rank, cell.ranks) == (None, None)
+    assert [row.mean_rank for row in found.rows(found.primary)] == [1.0, 2.0]
+    assert [row.scored for row in found.rows(found.primary)] == [3, 1]
+
+
+def test_a_profile_is_in_no_column_beside_whole_runs(tmp_path: Path) -> None:
+    cells = Cell("a", values={"exact_match": share(9)}), Cell("b", values={"exact_match": share(1)})
+    whole = store(tmp_path, *cells)
+    settings = {"profile": "after 3 to warm up"}
+    timed = [Cell(m, variant=f"batch_size={n}") for n in (1, 2) for m in ("a", "b")]
+    other = Cell("c", values={"exact_match": [1, 1]})
+    speed = store(tmp_path, *timed, other, after=60, settings=settings, baselines={"c": "a"})
+    found = standings(whole, speed)
+    assert [one.column.variant for one in found.all] == [""]
+    cell = found.all[0].cell("c")
+    assert cell is not None
+    assert (cell.rank, cell.delta) == (None, None)
+    assert [badge.text for badge in cell.badges] == ["profile"]
+
+
 class _Bench(Bench):
     """A bench of metrics alone."""
 
@@ -109,7 +142,7 @@ def standing(rows: Sequence[tuple[float, float, float]], *, higher: bool) -> Sta
 
 
 VALUES = st.floats(-5, 5)
-ROWS = st.lists(st.tuples(VALUES, VALUES, VALUES).map(sorted).map(tuple), min_size=1, max_size=8)
+ROWS = st.lists(st.tuples(VALUES, VALUES, VALUES).map(sorted).map(tuple), min_size=2, max_size=8)
 
 
 @given(ROWS, st.booleans())
@@ -130,7 +163,7 @@ def test_a_place_lies_within_what_the_intervals_allow(
     assert max(high for _, high in known) == len(rows)
 
 
-@given(st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=1, max_size=5), st.booleans())
+@given(st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=2, max_size=5), st.booleans())
 @settings(max_examples=30)
 def test_even_an_interval_beside_its_value_holds_its_place(
     rows: list[tuple[float, float, float]], higher: bool

@@ -13,6 +13,7 @@ from harness.results.store import RunReader
 RIGHT = {"exact_match": [1, 1, 1, 1]}
 WRONG = {"exact_match": [0, 0, 0, 0]}
 TWO = {"exact_match": [1, 1]}
+PROFILE = {"profile": "after 3 to warm up"}
 
 
 def cell_of(board: Board, model: str = "base") -> tuple[str, str]:
@@ -65,13 +66,42 @@ def test_of_a_few_samples_alone_the_most_count(tmp_path: Path) -> None:
     assert cell_of(gather([four, two])) == (four.run_id, "")
 
 
-def test_rows_taken_out_of_the_data_make_the_old_runs_stale(tmp_path: Path) -> None:
-    """Fewer samples without --limit are the data of today, not a part of the old ones."""
+def test_fewer_rows_of_other_data_do_not_take_the_place_of_more(tmp_path: Path) -> None:
+    """`--set data.path=OTHER` is no new version of the task: the report chooses alike."""
     old = store(tmp_path, Cell(values=RIGHT), Cell("tuned", values=RIGHT))
-    new = store(tmp_path, Cell(values=TWO), after=60)
+    others = [Sample(f"o{n}", f"Another question {n}?", "x") for n in range(2)]
+    new = store(
+        tmp_path,
+        Cell(values=TWO, samples=others),
+        Cell("third", values=TWO, samples=others),
+        after=60,
+    )
     board = gather([old, new])
-    assert cell_of(board) == (new.run_id, "")
-    assert cell_of(board, "tuned") == (old.run_id, "stale")
+    assert cell_of(board) == (old.run_id, "")
+    assert cell_of(board, "tuned") == (old.run_id, "")
+    assert cell_of(board, "third") == (new.run_id, "stale")
+
+
+def test_a_run_whose_samples_all_failed_does_not_take_the_place_of_another(tmp_path: Path) -> None:
+    good = store(tmp_path, Cell(values=TWO), limit=2)
+    bad = store(tmp_path, Cell(values={"exact_match": [None] * 4}), after=60)
+    assert cell_of(gather([good, bad])) == (good.run_id, "")
+    assert cell_of(gather([bad])) == (bad.run_id, "")
+
+
+def test_a_profile_is_no_result_beside_what_was_scored(tmp_path: Path) -> None:
+    whole = store(tmp_path, Cell(values=TWO))
+    cells = Cell(values=RIGHT), Cell("tuned", values=RIGHT), Cell(variant="batch_size=2")
+    timed = store(tmp_path, *cells, after=60, limit=100, settings=PROFILE)
+    board = gather([whole, timed])
+    plain, swept = board.benches
+    assert plain.cells["base"].run.run_id == whole.run_id
+    assert plain.is_profile(plain.cells["tuned"])
+    assert not plain.comparable(plain.cells["tuned"])
+    assert not plain.is_profile(plain.cells["base"])
+    assert board.scored == [plain]
+    assert swept.cells["base"].run.run_id == timed.run_id  # its speed may be shown
+    assert gather([timed]).scored == list(gather([timed]).benches)  # there is nothing else
 
 
 def test_an_older_version_of_the_task_is_stale_and_never_counts_again(tmp_path: Path) -> None:

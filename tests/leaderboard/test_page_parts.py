@@ -258,6 +258,46 @@ def test_who_could_be_as_good_is_named(tmp_path: Path) -> None:
     assert found.differences == ()
 
 
+def test_the_same_value_is_said_to_be_the_same(tmp_path: Path) -> None:
+    half = {"exact_match": [1, 0, 1, 0]}
+    three = [Cell(m, values=half) for m in ("a", "b", "c")]
+    (said, *_) = overview(standings(store(tmp_path, *three))).sentences
+    assert said.startswith("sums (exact_match): a, b and c have the same value, 0.500.")
+    worse = Cell("d", values={"exact_match": [0, 0, 0, 0]})
+    (said, *_) = overview(standings(store(tmp_path, *three[:2], worse, after=9))).sentences
+    assert said.startswith("sums (exact_match): a and b have the same value, 0.500, the best;")
+    assert "by its interval, d could be as good" in said
+
+
+def test_nobody_could_be_as_good_who_is_shown_to_be_worse(tmp_path: Path) -> None:
+    """Sample by sample 16 are better and none is worse, though the intervals overlap."""
+    before = [1.0] * 40 + [0.0] * 60
+    after = [1.0] * 56 + [0.0] * 44
+    cells = Cell("a", values={"exact_match": before}), Cell("b", values={"exact_match": after})
+    for at, baselines in enumerate(({"b": "a"}, {"a": "b"}, {})):
+        run = store(tmp_path / str(at), *cells, baselines=baselines)
+        board = standings(run)
+        cell = board.primary[0].cell("a")
+        assert cell is not None
+        assert cell.ranks == (1, 2)
+        (said, *_) = overview(board).sentences
+        assert said.startswith("sums (exact_match): b has the best value, 0.560")
+        assert "as good" not in said
+        assert ("real" in said) == bool(baselines)
+
+
+def test_columns_are_not_called_tasks(tmp_path: Path) -> None:
+    cells = [Cell(m, variant=f"fps={n}") for n in range(1, 15) for m in ("a", "b")]
+    timed = Cell("a", variant="batch_size=2")
+    runs = [store(tmp_path, *cells), store(tmp_path, timed, after=9, settings={"profile": "yes"})]
+    found = overview(standings(*runs))
+    assert found.counts["tasks"] == 1
+    assert found.sentences[-2:] == (
+        "And 2 more columns, in the table.",
+        "1 profile measures speed on a few rows: shown with the speeds, left out of all scores.",
+    )
+
+
 def test_differences_that_cannot_be_had_say_why(tmp_path: Path) -> None:
     run = store(
         tmp_path,

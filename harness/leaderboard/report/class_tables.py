@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.leaderboard.reference import ReferenceRow
-from harness.leaderboard.report.evidence import Chosen, Evidence, bare
+from harness.leaderboard.report.choosing import Chosen
+from harness.leaderboard.report.evidence import Evidence, bare
 from harness.leaderboard.report.paper import (
     DAGGER,
     PaperCell,

@@ -1,8 +1,9 @@
 """What the runs of a report say: one cell for each task, variant and model, and which differences
 between models are real.
 
-Of several runs that hold the same cell the one with the most samples counts, then the newest; the
-others are named in a note. The metric that stands for a task is the first of its ``score`` list
+Of several runs that hold the same cell one counts (harness/leaderboard/report/choosing.py).
+
+The metric that stands for a task is the first of its ``score`` list
 that has a better side: whoever writes the task decides what it is about, and a report that chose
 the most flattering metric would be no report. Its comparisons are one family for Holm's
 correction, those of all other metrics another.
@@ -11,21 +12,20 @@ correction, those of all other metrics another.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from harness.errors import StoreError
+from harness.leaderboard.report.choosing import Chosen, choose, unlike, versions
 from harness.leaderboard.report.paper import plural
 from harness.leaderboard.report.sides import find_sides
-from harness.results.answers import task_label
 from harness.results.compare import Comparison, adjusted, compare_metric
 from harness.results.manifest import CellRecord
 from harness.results.pairs import CompareOptions, Side, pair_cells
 from harness.results.preferences import Preference, preferences
 from harness.results.run import MetricRow, ScorerInfo
 from harness.results.store import RunReader
-from harness.results.stored_judges import measured
 
 Key = tuple[str, str, str, str]
 """Task, variant, metric, model."""
@@ -54,19 +54,6 @@ class Entry:
     def base_name(self) -> str:
         """The metric without what stands in brackets behind it."""
         return bare(self.info.name)
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A cell that counts, and the run that it is of."""
-
-    side: Side
-    cell: CellRecord
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """Task and variant."""
-        return self.cell.task, self.cell.variant
 
 
 @dataclass(frozen=True)
@@ -101,6 +88,8 @@ class Evidence:
     """Comparisons that p values were corrected for: of what stands for the tasks, of the rest."""
     preferred: Sequence[Preference] = ()
     notes: Sequence[str] = field(default=())
+    profiled: Sequence[Chosen] = ()
+    """Cells that tell of speed alone: of profiles, where whole runs are scored."""
 
     @cached_property
     def runs(self) -> list[RunReader]:
@@ -163,7 +152,7 @@ def gather(root: Path, words: Sequence[str], baseline: str | None = None) -> Evi
     there are no runs, if one is damaged, and if two of them do not measure the same thing.
     """
     sides, notes = find_sides(root, words)
-    cells, more = _choose(sides)
+    cells, profiled, more = choose(sides, named=bool(words))
     _check_alike(cells)
     cells = _in_order(cells, _baselines(cells, baseline))
     entries = [entry for chosen in cells for entry in _entries(chosen)]
@@ -178,27 +167,8 @@ def gather(root: Path, words: Sequence[str], baseline: str | None = None) -> Evi
     preferred = preferences(pairs, CompareOptions()) if pairs else []
     families = first, len(rows) - first
     notes = [*notes, *more]
-    return Evidence(cells, entries, baselines, deltas, leads, families, preferred, notes)
-
-
-def _choose(sides: Sequence[Side]) -> tuple[list[Chosen], list[str]]:
-    """The cells that count, in the order of the runs, and notes on those that do not."""
-    best: dict[tuple[str, str, str], Chosen] = {}
-    others: list[Chosen] = []
-    for side in sides:
-        own = [cell for cell in side.run.manifest.cells if cell.model == side.model]
-        for cell in measured(side.run, own):
-            new, key = Chosen(side, cell), (cell.task, cell.variant, cell.model)
-            old = best.get(key)
-            if old is None or _weight(old) <= _weight(new):
-                best[key], new = new, old or new
-            if old is not None:
-                others.append(new)
-    for chosen in others:
-        kept = best[chosen.cell.task, chosen.cell.variant, chosen.cell.model]
-        if kept.cell.task_version != chosen.cell.task_version:
-            raise _unlike(kept, chosen, _versions(kept, chosen))
-    return list(best.values()), [_passed_by(one, best) for one in others]
+    found = Evidence(cells, entries, baselines, deltas, leads, families, preferred, notes)
+    return replace(found, profiled=profiled)
 
 
 def _in_order(cells: Sequence[Chosen], baselines: Mapping[str, str]) -> list[Chosen]:
@@ -216,49 +186,18 @@ def _in_order(cells: Sequence[Chosen], baselines: Mapping[str, str]) -> list[Cho
     )
 
 
-def _weight(chosen: Chosen) -> tuple[int, str]:
-    return chosen.cell.samples, chosen.side.run.manifest.started
-
-
-def _passed_by(chosen: Chosen, best: Mapping[tuple[str, str, str], Chosen]) -> str:
-    cell = chosen.cell
-    kept = best[cell.task, cell.variant, cell.model]
-    where = f"{cell.model} on {task_label(cell.task, cell.variant)}"
-    more = " (the model has changed since)" if _weights(kept) != _weights(chosen) else ""
-    return (
-        f"{where} stands in run {chosen.side.run.run_id} as well "
-        f"({plural(cell.samples, 'sample')}){more}; run {kept.side.run.run_id} counts"
-    )
-
-
-def _weights(chosen: Chosen) -> str:
-    models = chosen.side.run.manifest.models
-    return next((one.fingerprint for one in models if one.model == chosen.cell.model), "")
-
-
 def _check_alike(cells: Sequence[Chosen]) -> None:
     """All models were asked the same."""
     first: dict[tuple[str, str], Chosen] = {}
     for one in cells:
         other = first.setdefault(one.place, one)
         if one.cell.task_version != other.cell.task_version:
-            raise _unlike(other, one, _versions(other, one))
+            raise unlike(other, one, versions(other, one))
         if one.cell.samples != other.cell.samples:
             counts = f"{other.cell.samples} and {plural(one.cell.samples, 'sample')}"
-            raise _unlike(other, one, counts)
+            raise unlike(other, one, counts)
         if one.cell.data_hash != other.cell.data_hash:
-            raise _unlike(other, one, "other data")
-
-
-def _versions(a: Chosen, b: Chosen) -> str:
-    return f"task versions {a.cell.task_version} and {b.cell.task_version}"
-
-
-def _unlike(a: Chosen, b: Chosen, why: str) -> StoreError:
-    return StoreError(
-        f"{task_label(*a.place)}: {a.side.name} and {b.side.name} do not measure the same thing "
-        f"({why}): name the runs that belong together"
-    )
+            raise unlike(other, one, "other data")
 
 
 def _entries(chosen: Chosen) -> Iterator[Entry]:
@@ -328,7 +267,7 @@ def _pairs(a: Chosen, b: Chosen, options: CompareOptions) -> Iterator[Comparison
         if (pair.a.task, pair.a.variant) != a.place:
             continue
         if pair.reasons:
-            raise _unlike(a, b, "; ".join(pair.reasons))
+            raise unlike(a, b, "; ".join(pair.reasons))
         yield from (compare_metric(a.side, b.side, pair, metric) for metric in pair.metrics)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.leaderboard.report.evidence import Chosen, Evidence, bare, primary_metric
+from harness.leaderboard.report.choosing import Chosen
+from harness.leaderboard.report.evidence import Evidence, bare, primary_metric
 from harness.leaderboard.report.markdown import escaped, fenced
 from harness.leaderboard.report.paper import PaperTable, Row, plain, plural
 from harness.leaderboard.report.studies import ErrorStudy

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.leaderboard.report.evidence import Chosen, Entry, Evidence, bare
+from harness.leaderboard.report.choosing import Chosen
+from harness.leaderboard.report.evidence import Entry, Evidence, bare
 from harness.leaderboard.report.master import INTERVAL
 from harness.leaderboard.report.paper import PaperCell, PaperTable, Row, value_cell
 from harness.leaderboard.report.study_tables import settings

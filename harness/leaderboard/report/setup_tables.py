@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.collect.yamlio import parse
-from harness.leaderboard.report.evidence import Chosen, Evidence, bare
+from harness.leaderboard.report.choosing import Chosen
+from harness.leaderboard.report.evidence import Evidence, bare
 from harness.leaderboard.report.paper import PaperTable, listed, plain
 from harness.results.answers import task_label
 from harness.results.render import Record

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.leaderboard.pareto import Point, recommend
-from harness.leaderboard.report.evidence import Chosen, Entry, Evidence
+from harness.leaderboard.report.choosing import Chosen
+from harness.leaderboard.report.evidence import Entry, Evidence
 from harness.leaderboard.report.master import by_place, entry_cell, metric_label
 from harness.leaderboard.report.paper import PaperCell, PaperTable, Row, plain
 from harness.results.answers import task_label
@@ -48,7 +49,7 @@ class Stage:
 def stages(evidence: Evidence) -> list[Stage]:
     """Every stage of every cell but those of judges, in the order of the report."""
     found = []
-    for chosen in evidence.cells:
+    for chosen in [*evidence.cells, *evidence.profiled]:
         for row in rows_of(chosen.side.run.table("profile")):
             if row["cell"] == chosen.cell.cell and not row["stage"].startswith(JUDGE_STAGE):
                 values = {name: row.get(name) for name in COLUMNS}
