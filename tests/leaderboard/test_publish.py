@@ -660,3 +660,21 @@ def test_a_baseline_can_be_shown_as_far_as_it_goes(tmp_path: Path, runs: list[Ru
         (cell,) = put(root / "data" / "board.js")["cells"]
         assert put(root / cell["dir"] / "scores.js")["metrics"] == {"exact_match": [1, 0]}
         assert put(root / cell["dir"] / "0001.js")["i"] == [0, 1]
+
+
+def test_a_profile_of_a_task_that_nobody_scored_has_its_page(tmp_path: Path) -> None:
+    whole = store(tmp_path / "runs", Cell())
+    cells = [Cell(task="timed", variant=f"batch_size={n}") for n in (1, 2)]
+    times = [
+        StageRow(cell.id, stage, mean=2.0, p50=2.0, p95=3.0, p99=4.0)
+        for cell in cells
+        for stage in ("preprocess", "generate", "total")
+    ]
+    settings = {"profile": "after 3 to warm up", "limit": "2"}
+    timed = store(tmp_path / "runs", *cells, after=9, profile=times, settings=settings)
+    site([whole, timed], tmp_path / "site")
+    assert not check_site(tmp_path / "site").problems
+    columns = {one["task"] for one in put(tmp_path / "site" / "data" / "board.js")["columns"]}
+    assert columns == {"sums"}
+    assert "exact_match" not in words(tmp_path / "site" / "task-timed.html")
+    assert "latency by stage" in words(tmp_path / "site" / "model-base.html").lower()
