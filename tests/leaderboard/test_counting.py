@@ -7,6 +7,9 @@ from pathlib import Path
 from siteruns import Cell, store
 
 from harness.leaderboard.counting import has_failed, is_less, is_profile, weight, why_not_whole
+from harness.leaderboard.gather import gather
+from harness.leaderboard.report.evidence import gather as report_on
+from harness.records import Sample
 from harness.results.manifest import CellRecord
 from harness.results.store import RunReader
 
@@ -53,3 +56,21 @@ def test_what_is_not_whole_where_something_is(tmp_path: Path) -> None:
     assert is_less(*few, 4)
     assert not is_less(*few, 2)
     assert not is_less(*whole, 8)
+
+
+def test_the_site_and_the_report_choose_the_same(tmp_path: Path) -> None:
+    others = [Sample(f"o{n}", "Another question?", "x") for n in range(2)]
+    runs = [
+        store(tmp_path, Cell(values=FOUR), Cell("tuned", values=FOUR)),
+        store(tmp_path, Cell("tuned", values=FOUR), after=1),
+        store(tmp_path, Cell(values=TWO, samples=others), after=2),
+        store(tmp_path, Cell("tuned", values=FAILED), after=3),
+        store(tmp_path, Cell(values=TWO), after=4, limit=2),
+    ]
+    (bench,) = gather(runs).benches
+    told = report_on(tmp_path, [run.run_id for run in runs]).cells
+    assert {one.cell.model: one.side.run.run_id for one in told} == {
+        model: cell.run.run_id for model, cell in bench.cells.items()
+    }
+    assert bench.cells["base"].run.run_id == runs[0].run_id
+    assert bench.cells["tuned"].run.run_id == runs[1].run_id

@@ -676,5 +676,6 @@ def test_a_profile_of_a_task_that_nobody_scored_has_its_page(tmp_path: Path) -> 
     assert not check_site(tmp_path / "site").problems
     columns = {one["task"] for one in put(tmp_path / "site" / "data" / "board.js")["columns"]}
     assert columns == {"sums"}
+    assert "1 column " in words(tmp_path / "site" / "index.html")
     assert "exact_match" not in words(tmp_path / "site" / "task-timed.html")
     assert "latency by stage" in words(tmp_path / "site" / "model-base.html").lower()
