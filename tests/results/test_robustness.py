@@ -157,3 +157,11 @@ def test_a_run_without_clean_cells_says_so(store, cell) -> None:
     assert list(report.tables) == []
     assert "has a clean one" in report.notes[0]
     assert degradation(run.manifest.cells[0]) == "blur"
+
+
+def test_kinds_keep_the_order_of_the_run(store, cell) -> None:
+    kinds = ("noise:2", "blur:9", "none", "blur:1")
+    cells = [cell("m", "crime", f"degrade={kind}", {"choice": [1.0, 0.0]}) for kind in kinds]
+    run = read_run(store(*cells))
+    rows = robustness(run, measurements(run, run.manifest.cells))
+    assert [row.how for row in rows] == ["noise:2", "blur:1", "blur:9"]
