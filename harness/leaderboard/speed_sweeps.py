@@ -28,6 +28,7 @@ from harness.results.scaling import (
     batch_points,
 )
 from harness.results.speed import CellSpeed, sweeps
+from harness.results.variants import shared
 
 AXES = ("resolution", "frames", "fps", "max_frames")
 """Settings of what is seen, of which two that vary make heat maps."""
@@ -220,21 +221,23 @@ def trade_part(found: Sequence[Measured]) -> Part:
             continue
         by_cell = {one.speed.record.cell: one for one in own}
         kept, picks = front(points), recommend(points)
+        common, rests = shared([by_cell[point.model].speed.record.variant for point in points])
         rows = []
         for at in sorted(range(len(points)), key=lambda i: points[i].cost):
             one = by_cell[points[at].model]
             wishes = [wish for wish, chosen in picks.items() if chosen == at]
-            rows.append(_trade_row(one, at in kept, wishes))
+            rows.append(_trade_row(one, rests[at], at in kept, wishes))
             records.append(_trade_record(one, at in kept, wishes))
         metric = next(one.info.name for one in own if one.info)
         columns = ["model", "variant", metric, "median ms", "peak MB", "front", "take for"]
-        tables.append(Table(f"{task}, quality against latency", columns, rows, "llrrrll"))
+        title = f"{task}, quality against latency{common and f', with {common}'}"
+        tables.append(Table(title, columns, rows, "llrrrll"))
     return Report(tables, {"trade_off": records}, [TRADE_RULE] if tables else [])
 
 
-def _trade_row(one: Measured, kept: bool, wishes: Sequence[str]) -> list[str]:
+def _trade_row(one: Measured, settings: str, kept: bool, wishes: Sequence[str]) -> list[str]:
     record, total = one.speed.record, one.speed.total
-    names = [shorten(record.model, 24), shorten(record.variant or "-", 32)]
+    names = [shorten(record.model, 24), settings or "-"]
     numbers = [number(one.value), number(total.p50), number(total.peak_memory_mb)]
     return [*names, *numbers, "*" if kept else "", ", ".join(wishes)]
 
