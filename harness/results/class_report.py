@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 
 from harness.results.answers import Answered, answers, task_label
 from harness.results.class_columns import by_class_column
-from harness.results.class_tables import NO_CLASSES, class_table, confusion_table, heading
+from harness.results.class_tables import (
+    NO_CLASSES,
+    class_table,
+    confusion_table,
+    heading,
+    one_against_rest,
+)
 from harness.results.classes import LETTERED, classed, confusion_by, fixed
 from harness.results.confusions import (
     Association,
@@ -103,6 +109,7 @@ def class_report(
                     pages.add(name, table, records)
     if not pages.tables and not pages.notes:
         pages.notes.append("No metric of this choice has classes for answers.")
+    pages.notes += one_against_rest(pages.tables)
     # what has no rows is left out: CSV is the first list
     told = {name: rows for name, rows in pages.records.items() if rows} or {"classes": []}
     return Report(pages.tables, told, list(dict.fromkeys(pages.notes)))

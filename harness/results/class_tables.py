@@ -12,6 +12,10 @@ from harness.results.run import ScorerInfo
 from harness.scorers.choice import ClassReport, Confusion, per_class
 
 NO_CLASSES = "{task}: its choices differ by sample, so letters are positions, not classes."
+ONE_AGAINST_REST = (
+    "accuracy of a class: one against the rest, where every sample counts that is rightly in it or "
+    "rightly not; of a rare class it is high even if it is never recognised, as its recall shows."
+)
 SHORT_LABELS = 60
 """Letters of all labels together, up to which a matrix has them above its columns."""
 
@@ -39,6 +43,12 @@ def heading(cell: CellRecord, info: ScorerInfo) -> str:
     """Task, variant and model, and the metric if it does not read choices."""
     where = f"{task_label(cell.task, cell.variant)}: {cell.model}"
     return where if info.name.partition("[")[0] in LETTERED else f"{where}, {info.name}"
+
+
+def one_against_rest(tables: Sequence[Table]) -> list[str]:
+    """A note on the accuracy of a class, if one of these tables tells it."""
+    told = any(tuple(one.columns[:3]) == ("class", "n", "accuracy") for one in tables)
+    return [ONE_AGAINST_REST] * told
 
 
 def class_table(where: str, reports: Sequence[ClassReport]) -> Table:

@@ -149,6 +149,16 @@ def test_the_report_has_a_table_of_kinds_and_one_of_classes(degraded: RunReader)
     row = report.records["robustness"][0]
     assert (row["degrade"], row["n"], row["verdict"]) == ("blur:2", 24, "worse")
     assert len(report.records["robustness_by_class"]) == 4
+    assert not any("no ratio" in note for note in report.notes)
+
+
+def test_why_there_is_no_ratio_is_said(store, cell) -> None:
+    levels = {"none": [0.0, 0.0], "blur:2": [0.0, 1.0]}
+    cells = [cell("m", "c", f"degrade={kind}", {"choice": of}) for kind, of in levels.items()]
+    run = read_run(store(*cells))
+    report = robustness_report(run, measurements(run, run.manifest.cells))
+    assert report.tables[0].rows[0][3] == "-"
+    assert "-: no ratio, since the clean value is 0" in report.notes[1]
 
 
 def test_a_run_without_clean_cells_says_so(store, cell) -> None:
