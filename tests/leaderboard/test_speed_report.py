@@ -157,6 +157,26 @@ def test_the_front_and_what_to_take_for_what(tmp_path: Path) -> None:
     ]
 
 
+def test_for_low_latency_an_answer_must_not_wait_for_a_large_batch(tmp_path: Path) -> None:
+    run = sweep(
+        tmp_path,
+        {
+            "batch_size=1": (0.5, 20.0, 1.0),
+            "batch_size=2": (0.5, 15.0, 1.0),
+            "batch_size=64": (0.5, 5.0, 1.0),  # of 4 samples, which are one batch
+        },
+    )
+    report = speed_report(run)
+    table = next(one for one in report.tables if "against latency" in one.title)
+    assert table.columns[3:5] == ["median ms", "waits"]
+    assert [(row[1], row[4], row[-1]) for row in table.rows] == [
+        ("batch_size=64", "20.00", "best quality, balanced"),
+        ("batch_size=2", "30.00", ""),
+        ("batch_size=1", "20.00", "low latency"),
+    ]
+    assert any("waits for its whole batch" in note for note in report.notes)
+
+
 def test_quantization_is_held_against_what_is_not_quantized(tmp_path: Path) -> None:
     scores = {"quantize=nf4": 0.7, "quantize=int8": 0.79, "quantize=none": 0.8}
     sizes = {"quantize=nf4": 1000.0, "quantize=int8": 2000.0, "quantize=none": 4000.0}
@@ -179,7 +199,9 @@ def test_programs_get_the_raw_numbers(tmp_path: Path) -> None:
     report = speed_report(run)
     body = json.loads(render(report, "json"))
     assert [row["samples_per_s"] for row in body["batches"]] == [50.0, 100.0]
-    assert {row["take_for"][0] for row in body["trade_off"] if row["front"]} == {"low latency"}
+    assert [(row["wait_ms"], row["front"]) for row in body["trade_off"]] == [
+        (20.0, True), (20.0, False),
+    ]  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(render(report, "csv"))))
     assert [(row["variant"], row["stage"], row["mean"]) for row in rows] == [
         ("batch_size=1", "total", "20.0"),
