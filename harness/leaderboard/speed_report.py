@@ -44,8 +44,8 @@ WIDE = 40
 STAGES_NOTE = (
     "Milliseconds a sample; total: the wall time of a batch divided by its size, so that answers "
     "of one batch share a latency. Decoding and preprocessing run on other threads or before a "
-    "batch, and are not in the total then. Tokens/s are the prompt's in prefill, the answer's behind its "
-    "first token in generate (- where most answers have one only), else the answer's."
+    "batch, and are not in the total then. Tokens/s are the prompt's in prefill, the answer's "
+    "behind its first token in generate (- where most answers have one only), else the answer's."
 )
 MEMORY = {
     "CUDA": "tensors on the GPU",
