@@ -299,17 +299,21 @@ def least_words(series: Series) -> str:
     if least is None:
         return ""
     names = [_named(series, place) for place in least.least]
-    where = f"{series.where}, {series.info.name}: {' or '.join(names)}"
+    where, either = f"{series.where}, {series.info.name}", " or ".join(names)
     if least.least == (least.best,):
-        return f"{where} {_why_best(series, least.best)}."
+        return f"{where}: {either} {_why_best(series, least.best)}."
     several = len(least.least) > 1
     told = []
     for place, name in zip(least.least, names, strict=True):
         words = _to_best(least.differences.get(place))
         told.append(f"{name} {words}" if several else words)
-    verb = "suffice" if several else "suffices"
-    to_best = f"to the best ({_named(series, least.best)}): {', '.join(told)}"
-    return f"{where} {verb}; {to_best}."
+    verb, best = "suffice" if several else "suffices", _named(series, least.best)
+    differences = ", ".join(told)
+    if any(less(place, least.best) for place in least.least):
+        return f"{where}: {either} {verb}; to the best ({best}): {differences}."
+    # such as source/2 beside 2: nobody can say which is less without looking at the videos
+    beside = f"{either}, neither less nor more than that, {verb} in its place"
+    return f"{where}: {best} is the best; {beside}: {differences}."
 
 
 def _why_best(series: Series, best: Place) -> str:

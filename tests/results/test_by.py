@@ -119,7 +119,8 @@ def rates(store, cell, **counts: int) -> RunReader:
 def test_the_source_rate_is_no_number_and_the_best_does_not_suffice_for_itself(store, cell) -> None:
     found = report(rates(store, cell, half=18, _1=17), "fps")
     assert [row[0] for row in found.tables[0].rows] == ["1", "source/2"]
-    assert "fps=1 suffices; to the best (fps=source/2): -0.050 [" in found.notes[0]
+    assert "fps=source/2 is the best; fps=1, neither less nor more than that," in found.notes[0]
+    assert "suffices in its place: -0.050 [" in found.notes[0]
     assert [one["suffices"] for one in found.records["sufficient"]] == ["1"]
 
 
