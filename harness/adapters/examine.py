@@ -1,10 +1,13 @@
-"""Whether a model can be asked: its files, its fingerprint, one short question."""
+"""Whether a model can be asked: its files, its fingerprint, a short question in words, and one
+about a few frames where it sees.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from harness.adapters.base import Adapter
@@ -46,42 +49,57 @@ def examine(model: ModelSpec, allow_code: bool) -> Iterator[Check]:
         adapter.close()
 
 
+def sees(model: ModelSpec) -> bool:
+    """Whether a model is shown frames: all of adapter `vision`; behind an API only those whose
+    card says how a video is sent (`video:`), since most see nothing."""
+    return model.adapter == "vision" or "video" in model.model_fields_set
+
+
 def _questions(adapter: Adapter, model: ModelSpec) -> Iterator[Check]:
-    with tempfile.TemporaryDirectory(prefix="harness-doctor-") as folder:
-        request = _request(model, Path(folder))
-        first = _answer(adapter, model, request)
-        yield first
-        if first.ok:
-            yield _again(first, _answer(adapter, model, request), model)
+    """A question in words, and to a model that sees one about frames; each is asked twice."""
+    yield from _twice(adapter, model, _request(), ("question", "same again"))
+    if sees(model):
+        with tempfile.TemporaryDirectory(prefix="harness-doctor-") as folder:
+            request = _watched(_write(Path(folder) / "square.mp4"))
+            yield from _twice(adapter, model, request, ("frames", "same frames again"))
 
 
-def _answer(adapter: Adapter, model: ModelSpec, request: Request) -> Check:
+def _twice(
+    adapter: Adapter, model: ModelSpec, request: Request, names: tuple[str, str]
+) -> Iterator[Check]:
+    first = _answer(adapter, model, request, names[0])
+    yield first
+    if first.ok:
+        yield _again(first, _answer(adapter, model, request, names[1]), model)
+
+
+def _answer(adapter: Adapter, model: ModelSpec, request: Request, name: str) -> Check:
     began = time.perf_counter()
     (done,) = [one for batch in adapter.complete(model, [request]) for one in batch]
     took = time.perf_counter() - began
     if done.error is not None:
-        return Check("question", False, done.error, took)
+        return Check(name, False, done.error, took)
     line = " ".join(done.text.split())
-    return Check("question", True, repr(line[:SHOWN]), took)
+    return Check(name, True, repr(line[:SHOWN]), took)
 
 
 def _again(first: Check, second: Check, model: ModelSpec) -> Check:
-    if second.ok and second.said != first.said:
-        what = f"{first.said}, then {second.said}"
-        if model.adapter == "openai":  # servers do not promise it
-            return Check(
-                "same again", True, f"{what}: the server is not repeatable", second.seconds
-            )
-        return Check("same again", False, f"{what}, at temperature 0", second.seconds)
-    return Check("same again", second.ok, second.said, second.seconds)
+    if not second.ok or second.said == first.said:
+        return second
+    what = f"{first.said}, then {second.said}"
+    if model.adapter == "openai":  # servers do not promise it
+        return replace(second, said=f"{what}: the server is not repeatable")
+    return replace(second, ok=False, said=f"{what}, at temperature 0")
 
 
-def _request(model: ModelSpec, folder: Path) -> Request:
-    """A question as plain text; a model that sees is shown a short clip."""
+def _request() -> Request:
     settings = GenerateSettings(max_new_tokens=TOKENS)
-    if model.adapter != "vision":
-        return Request("doctor", "generate", QUESTION, settings=settings)
-    path = _write(folder / "square.mp4")
+    return Request("doctor", "generate", QUESTION, settings=settings)
+
+
+def _watched(path: Path) -> Request:
+    """A question about four frames of a short clip."""
+    settings = GenerateSettings(max_new_tokens=TOKENS)
     turns = (Message("user", WATCHED),)
     frames = FrameSettings(frames=4)
     return Request("doctor", "generate", turns, (), settings, (str(path),), frames)

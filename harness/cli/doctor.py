@@ -21,6 +21,9 @@ WIDTH = 26  # of a check's name
 def doctor(models: tuple[str, ...], allow_code: bool) -> None:
     """Look whether models can be asked: files, fingerprint, one short question, the same again.
 
+    A vision model is asked about four frames of a generated clip, too, and so is a model behind an
+    API whose card has `video:`.
+
     For a bridge (docs/bridges.md): everything that a worker must do, from its greeting to its end,
     with the time that each took. A question to an API is sent, and paid for.
 

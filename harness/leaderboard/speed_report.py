@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from harness.collect.suggest import known_or_near
 from harness.errors import SelectionError
@@ -16,11 +18,12 @@ from harness.leaderboard.speed_sweeps import (
     trade_part,
 )
 from harness.results.manifest import CellRecord
-from harness.results.render import Record, Report, Table, number, shorten
+from harness.results.render import Record, Report, Table, number
 from harness.results.run import ScorerInfo, StageRow
 from harness.results.speed import CellSpeed, speeds
 from harness.results.store import RunReader
 from harness.results.stored_judges import measured
+from harness.results.variants import shared
 
 COLUMNS = {
     "n": "n",
@@ -36,10 +39,13 @@ COLUMNS = {
 }
 ALWAYS = ("n", "mean", "std", "p50", "p95", "p99")
 TOLERANCE = 0.02
+WIDE = 40
+"""Letters of settings in one line."""
 STAGES_NOTE = (
     "Milliseconds a sample; total: the wall time of a batch divided by its size, so that answers "
     "of one batch share a latency. Decoding and preprocessing run on other threads or before a "
-    "batch, and are not in the total then. Tokens/s are the prompt's in prefill, else the answer's."
+    "batch, and are not in the total then. Tokens/s are the prompt's in prefill, the answer's "
+    "behind its first token in generate (- where most answers have one only), else the answer's."
 )
 MEMORY = {
     "CUDA": "tensors on the GPU",
@@ -138,15 +144,29 @@ def _stage_table(where: str, group: Sequence[CellSpeed]) -> Table:
         for name in COLUMNS
         if name in ALWAYS or any(getattr(row, name) is not None for row in lines)
     ]
-    varied = any(one.record.variant for one in group)
+    common, own = shared([one.record.variant for one in group])
+    varied = any(own)
     rows = []
-    for one in group:
-        variant = shorten(one.record.variant or "-", 40)
-        for at, row in enumerate(one.stages):
-            head = ["" if at else variant] * varied
-            rows.append([*head, row.stage, *(_shown(row, name) for name in names)])
+    for one, settings in zip(group, own, strict=True):
+        heads = _lines(settings or "-")
+        filled = ["", *[""] * len(names)]
+        for head, row in zip_longest(heads, one.stages, fillvalue=None):
+            told = filled if row is None else [row.stage, *(_shown(row, name) for name in names)]
+            if varied or row is not None:
+                rows.append([*[head or ""] * varied, *told])
     columns = [*["variant"] * varied, "stage", *(COLUMNS[name] for name in names)]
-    return Table(f"{where}, speed by stage", columns, rows, "l" * (1 + varied) + "r" * len(names))
+    title = f"{where}, speed by stage{common and f', with {common}'}"
+    return Table(title, columns, rows, "l" * (1 + varied) + "r" * len(names))
+
+
+def _lines(settings: str) -> list[str]:
+    """Settings below each other where they are too wide beside each other; none is cut."""
+    lines = [""]
+    for part in re.split(r"(?<=,)(?=[\w.]+=)", settings):
+        if lines[-1] and len(lines[-1]) + len(part) > WIDE:
+            lines.append("")
+        lines[-1] += part
+    return lines
 
 
 def _shown(row: StageRow, name: str) -> str:

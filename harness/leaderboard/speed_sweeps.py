@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.leaderboard.pareto import Point, front, recommend
 from harness.results.compression import RULE as COMPRESSION_RULE
@@ -28,13 +28,18 @@ from harness.results.scaling import (
     batch_points,
 )
 from harness.results.speed import CellSpeed, sweeps
+from harness.results.variants import shared
 
 AXES = ("resolution", "frames", "fps", "max_frames")
 """Settings of what is seen, of which two that vary make heat maps."""
 TRADE_RULE = (
     "On the front (*): no other configuration is as good and as fast, and better in one of both. "
-    "Low latency: the least median milliseconds; best quality: the best value; balanced: nearest "
-    "to the ideal of both, each scaled to 0 to 1 over the front."
+    "Low latency: the least median milliseconds{wait}; best quality: the best value; balanced: "
+    "nearest to the ideal of both, each scaled to 0 to 1 over the front."
+)
+WAIT = (
+    " until an answer is there, which waits for its whole batch (waits: the median of a sample "
+    "times batch_size)"
 )
 Part = Report
 """Tables, records and notes of one kind of sweep; of none, if the run has no such."""
@@ -219,22 +224,40 @@ def trade_part(found: Sequence[Measured]) -> Part:
         if len(points) < 2:
             continue
         by_cell = {one.speed.record.cell: one for one in own}
+        chosen = [by_cell[point.model] for point in points]
         kept, picks = front(points), recommend(points)
+        waits = [replace(points[at], cost=wait) for at, wait in enumerate(map(_wait, chosen))]
+        batched = waits != points
+        soon = recommend(waits)
+        picks |= {"low latency": soon["low latency"]} if soon else {}
+        common, rests = shared([one.speed.record.variant for one in chosen])
         rows = []
         for at in sorted(range(len(points)), key=lambda i: points[i].cost):
-            one = by_cell[points[at].model]
-            wishes = [wish for wish, chosen in picks.items() if chosen == at]
-            rows.append(_trade_row(one, at in kept, wishes))
-            records.append(_trade_record(one, at in kept, wishes))
+            wishes = [wish for wish, pick in picks.items() if pick == at]
+            row = _trade_row(chosen[at], rests[at], at in kept, wishes)
+            rows.append([*row[:4], *[number(waits[at].cost)] * batched, *row[4:]])
+            records.append(_trade_record(chosen[at], at in kept, wishes))
         metric = next(one.info.name for one in own if one.info)
-        columns = ["model", "variant", metric, "median ms", "peak MB", "front", "take for"]
-        tables.append(Table(f"{task}, quality against latency", columns, rows, "llrrrll"))
-    return Report(tables, {"trade_off": records}, [TRADE_RULE] if tables else [])
+        columns = ["model", "variant", metric, "median ms", *["waits"] * batched]
+        columns += ["peak MB", "front", "take for"]
+        title = f"{task}, quality against latency{common and f', with {common}'}"
+        tables.append(Table(title, columns, rows, "llrr" + "r" * batched + "rll"))
+    told = any("waits" in table.columns for table in tables)
+    rule = TRADE_RULE.format(wait=WAIT if told else "")
+    return Report(tables, {"trade_off": records}, [rule] if tables else [])
 
 
-def _trade_row(one: Measured, kept: bool, wishes: Sequence[str]) -> list[str]:
+def _wait(one: Measured) -> float:
+    """Milliseconds until an answer is there: the time of its whole batch, where its size is
+    known."""
+    size = one.speed.settings.get(SETTING, "")
+    batch = int(size) if size.isdecimal() else 1
+    return (one.speed.total.p50 or 0.0) * max(1, min(batch, one.speed.total.n or batch))
+
+
+def _trade_row(one: Measured, settings: str, kept: bool, wishes: Sequence[str]) -> list[str]:
     record, total = one.speed.record, one.speed.total
-    names = [shorten(record.model, 24), shorten(record.variant or "-", 32)]
+    names = [shorten(record.model, 24), settings or "-"]
     numbers = [number(one.value), number(total.p50), number(total.peak_memory_mb)]
     return [*names, *numbers, "*" if kept else "", ", ".join(wishes)]
 
@@ -248,6 +271,7 @@ def _trade_record(one: Measured, kept: bool, wishes: Sequence[str]) -> Record:
         "metric": one.info.name if one.info else None,
         "value": one.value,
         "p50": total.p50,
+        "wait_ms": _wait(one),
         "peak_memory_mb": total.peak_memory_mb,
         "front": kept,
         "take_for": list(wishes),

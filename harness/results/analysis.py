@@ -11,11 +11,11 @@ from harness.results.class_report import class_report
 from harness.results.error_examples import example_report
 from harness.results.headroom import headroom_report
 from harness.results.render import Report
-from harness.results.robustness import DEGRADE
 from harness.results.robustness_report import robustness_report
 from harness.results.show import ShowOptions, select
 from harness.results.store import RunReader
 from harness.results.stored_judges import measured
+from harness.results.variants import DEGRADE
 from harness.results.within import first_metrics, measurements
 
 

@@ -21,7 +21,7 @@ from harness.results.run import ScorerInfo
 from harness.results.sparkline import sparkline
 from harness.results.store import RunReader
 from harness.results.sufficient import COSTLY, Place, Sufficient, best_place, sufficient
-from harness.results.variants import natural, settings_of, without
+from harness.results.variants import DEGRADE, less, natural, settings_of, without
 from harness.results.within import (
     Measured,
     difference_record,
@@ -144,8 +144,10 @@ def _ordered(points: dict[Place, Measured], keys: Sequence[str]) -> dict[Place, 
 
 
 def _in_order(key: str, values: Sequence[str]) -> list[str]:
-    """Models and tasks as the run has them, which puts the base first."""
-    return list(dict.fromkeys(values)) if key in OWN else natural(values)
+    """Numbers by size; words, models and tasks as the run has them, which puts the base first."""
+    if key in OWN:
+        return list(dict.fromkeys(values))
+    return natural(values, none_first=key == DEGRADE)
 
 
 # --------------------------------------------------------------------------- report
@@ -297,22 +299,37 @@ def least_words(series: Series) -> str:
     if least is None:
         return ""
     names = [_named(series, place) for place in least.least]
-    where = f"{series.where}, {series.info.name}: {' or '.join(names)}"
+    where, either = f"{series.where}, {series.info.name}", " or ".join(names)
     if least.least == (least.best,):
-        smallest = next(iter(series.points)) == least.best
-        why = (
-            "is the least and the best" if smallest else "is needed: all less is shown to be worse"
-        )
-        return f"{where} {why}."
+        return f"{where}: {either} {_why_best(series, least.best)}."
+    several = len(least.least) > 1
     told = []
-    for place in least.least:
-        d = least.differences.get(place)
-        if d is not None and d.low is not None and d.high is not None:
-            ends = f"[{number(d.low)}, {number(d.high)}]"
-            told.append(f"{number(d.value, sign=True)} {ends}")
-        elif d is not None:
-            told.append("no pair differs")
-    return f"{where} suffices; to the best ({_named(series, least.best)}): {', '.join(told)}."
+    for place, name in zip(least.least, names, strict=True):
+        words = _to_best(least.differences.get(place))
+        told.append(f"{name} {words}" if several else words)
+    verb, best = "suffice" if several else "suffices", _named(series, least.best)
+    differences = ", ".join(told)
+    if any(less(place, least.best) for place in least.least):
+        return f"{where}: {either} {verb}; to the best ({best}): {differences}."
+    # such as source/2 beside 2: nobody can say which is less without looking at the videos
+    beside = f"{either}, neither less nor more than that, {verb} in its place"
+    return f"{where}: {best} is the best; {beside}: {differences}."
+
+
+def _why_best(series: Series, best: Place) -> str:
+    others = [place for place in series.values if place != best]
+    if any(less(place, best) for place in others):
+        return "is needed: all less is shown to be worse"
+    if all(less(best, place) for place in others):
+        return "is the least and the best"
+    return "is the best, and none in its place suffices"
+
+
+def _to_best(found: Difference | None) -> str:
+    if found is None or found.low is None or found.high is None:
+        return "no pair differs"
+    ends = f"[{number(found.low)}, {number(found.high)}]"
+    return f"{number(found.value, sign=True)} {ends}"
 
 
 def _named(series: Series, place: Place) -> str:

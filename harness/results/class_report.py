@@ -11,7 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.results.answers import Answered, answers, task_label
-from harness.results.class_tables import class_table, confusion_table, heading
+from harness.results.class_columns import by_class_column
+from harness.results.class_tables import (
+    NO_CLASSES,
+    class_table,
+    confusion_table,
+    heading,
+    one_against_rest,
+)
 from harness.results.classes import LETTERED, classed, confusion_by, fixed
 from harness.results.confusions import (
     Association,
@@ -23,11 +30,11 @@ from harness.results.confusions import (
 )
 from harness.results.manifest import CellRecord
 from harness.results.metric_reports import METRIC_REPORTS, metric_report
-from harness.results.positions import Position, positions
-from harness.results.render import Record, Report, Table, interval, number, shorten
+from harness.results.position_report import Lettered, places_of
+from harness.results.render import Record, Report, Table, number, shorten
 from harness.results.run import ScorerInfo
 from harness.results.store import RunReader
-from harness.results.training_counts import Training, training_of
+from harness.results.training_counts import training_of
 from harness.scorers.choice import Confusion, per_class
 from harness.scorers.classes import balanced_accuracy, macro_f1
 
@@ -100,8 +107,9 @@ def class_report(
                 rows = answers(run, cell, info, whole=True)
                 for name, table, records in metric_report(cell, info, rows):
                     pages.add(name, table, records)
-    if not pages.tables:
+    if not pages.tables and not pages.notes:
         pages.notes.append("No metric of this choice has classes for answers.")
+    pages.notes += one_against_rest(pages.tables)
     # what has no rows is left out: CSV is the first list
     told = {name: rows for name, rows in pages.records.items() if rows} or {"classes": []}
     return Report(pages.tables, told, list(dict.fromkeys(pages.notes)))
@@ -124,8 +132,51 @@ def _classed(run: RunReader, cell: CellRecord, metrics: Sequence[str]) -> list[C
 
 def _chapter(run: RunReader, group: Sequence[Classed], pages: Pages) -> None:
     """One metric of one task, all models and variants."""
-    named = all(one.named for one in group)
-    known = training_of(run, group[0].cell, group[0].info.name) if named else Training()
+    if all(one.named for one in group):
+        _class_tables(run, group, pages)
+    else:
+        _by_column(run, group, pages)
+    lettered = [Lettered(one.cell, one.info, one.rows) for one in group if one.lettered]
+    if lettered:
+        places = places_of(run, lettered)
+        pages.tables += [] if places.table is None else [places.table]
+        for name, records in places.records.items():
+            pages.add(name, None, records)
+        pages.notes += places.notes
+
+
+def _by_column(run: RunReader, group: Sequence[Classed], pages: Pages) -> None:
+    """Where letters are no classes: the metric by the class that the rows name, if they do."""
+    task = group[0].cell.task
+    found = [(one, by_class_column(run, one.cell, one.info)) for one in group]
+    labels = sorted({label for _, parts in found for label in parts})
+    pages.notes.append(NO_CLASSES.format(task=task))
+    if not labels:
+        return
+    rows = []
+    for label in labels:
+        parts = [parts.get(label) for _, parts in found]
+        sizes = sorted({part.n for part in parts if part is not None})
+        shown = [number(part.value if part else None) for part in parts]
+        rows.append([shorten(label, 30), "/".join(map(str, sizes)), *shown])
+    columns = ["class", "n", *_heads(group)]
+    title = f"{task}, {group[0].info.name} by the class that the rows name"
+    lines = [line for line in _lines(group) if line not in columns]
+    if lines:
+        pages.notes.append(f"{task}: {', '.join(lines)}.")
+    records: list[Record] = [
+        {**one.record, "class": label, "n": part.n, "value": part.value,
+         "low": part.interval.low, "high": part.interval.high}
+        for one, parts in found
+        for label, part in sorted(parts.items())
+    ]  # fmt: skip
+    table = Table(title, columns, rows, "l" + "r" * (len(columns) - 1))
+    pages.add("by_class", table, records)
+
+
+def _class_tables(run: RunReader, group: Sequence[Classed], pages: Pages) -> None:
+    """Where all cells have the same classes by name."""
+    known = training_of(run, group[0].cell, group[0].info.name)
     labels = list(dict.fromkeys(label for one in group for label in one.table.labels))
     counts = {label: known.counts[label] for label in labels if label in known.counts}
     pages.notes += [known.note] * bool(known.note)
@@ -143,15 +194,6 @@ def _chapter(run: RunReader, group: Sequence[Classed], pages: Pages) -> None:
             pages.notes.append("anomaly: every class but the one whose name begins with Normal.")
     pages.add("confused", _mixed_up(group), _mix_up_records(group))
     pages.add("confusion", None, [row for one in group for row in _matrix_records(one)])
-    lettered = [(one, positions(one.rows)) for one in group if one.lettered]
-    if lettered:
-        records = [row for one, found in lettered for row in _position_records(one, found)]
-        pages.add("positions", _position_table(lettered), records)
-        pages.notes.append(
-            "difference: chosen less right, shares of the answers paired by sample; a preference "
-            "for a letter is shown where the interval excludes zero (not corrected for the number "
-            "of letters)."
-        )
     if counts:
         pages.notes.append(
             f"training: samples of the class in split '{known.split}' of the data as they are "
@@ -290,41 +332,3 @@ def _matrix_records(one: Classed) -> Iterable[Record]:
     for label, given in zip(one.table.labels, one.table.counts, strict=True):
         for answer, count in zip((*one.table.labels, "(unreadable)"), given, strict=True):
             yield {**one.record, "truth": label, "answer": answer, "count": count}
-
-
-# --------------------------------------------------------------------------- places of choices
-
-
-def _position_table(found: Sequence[tuple[Classed, Sequence[Position]]]) -> Table:
-    rows = [
-        [
-            one.column if at == 0 else "",
-            place.letter,
-            number(place.chosen),
-            number(place.right),
-            number(place.difference.value, sign=True),
-            interval(place.difference.interval),
-            number(place.accuracy),
-        ]
-        for one, places in found
-        for at, place in enumerate(places)
-    ]
-    columns = ("model", "letter", "chosen", "right", "difference", "95 % interval", "recognised")
-    title = f"{found[0][0].cell.task}, how often each letter is chosen and is right"
-    return Table(title, columns, rows, "llrrrrr")
-
-
-def _position_records(one: Classed, places: Sequence[Position]) -> Iterable[Record]:
-    for place in places:
-        yield {
-            **one.record,
-            "letter": place.letter,
-            "n": place.n,
-            "chosen": place.chosen,
-            "right": place.right,
-            "difference": place.difference.value,
-            "low": place.difference.low,
-            "high": place.difference.high,
-            "p": place.difference.p,
-            "recognised": place.accuracy,
-        }

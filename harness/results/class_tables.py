@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.results.answers import Answered, task_label
-from harness.results.classes import LETTERED, confusion_by
+from harness.results.classes import LETTERED, confusion_by, fixed
 from harness.results.manifest import CellRecord
 from harness.results.render import Record, Table, number, shorten
 from harness.results.run import ScorerInfo
 from harness.scorers.choice import ClassReport, Confusion, per_class
 
+NO_CLASSES = "{task}: its choices differ by sample, so letters are positions, not classes."
+ONE_AGAINST_REST = (
+    "accuracy of a class: one against the rest, where every sample counts that is rightly in it or "
+    "rightly not; of a rare class it is high even if it is never recognised, as its recall shows."
+)
 SHORT_LABELS = 60
 """Letters of all labels together, up to which a matrix has them above its columns."""
 
@@ -20,7 +25,7 @@ def class_tables(
 ) -> tuple[list[Table], list[Record]]:
     """Precision and recall by class, and what was answered in place of what; nothing where the
     answers are no classes."""
-    table = confusion_by(info.name, rows)
+    table = None if only_positions(info, rows) else confusion_by(info.name, rows)
     if table is None:
         return [], []
     reports = per_class(table)
@@ -29,10 +34,21 @@ def class_tables(
     return tables, [_class_record(cell, info, report) for report in reports]
 
 
+def only_positions(info: ScorerInfo, rows: Sequence[Answered]) -> bool:
+    """Whether the answers are letters of choices that differ by sample."""
+    return bool(rows) and info.name.partition("[")[0] in LETTERED and not fixed(rows)
+
+
 def heading(cell: CellRecord, info: ScorerInfo) -> str:
     """Task, variant and model, and the metric if it does not read choices."""
     where = f"{task_label(cell.task, cell.variant)}: {cell.model}"
     return where if info.name.partition("[")[0] in LETTERED else f"{where}, {info.name}"
+
+
+def one_against_rest(tables: Sequence[Table]) -> list[str]:
+    """A note on the accuracy of a class, if one of these tables tells it."""
+    told = any(tuple(one.columns[:3]) == ("class", "n", "accuracy") for one in tables)
+    return [ONE_AGAINST_REST] * told
 
 
 def class_table(where: str, reports: Sequence[ClassReport]) -> Table:

@@ -211,7 +211,7 @@ def verdict(
     if d.n == 0:
         return "no pairs"
     if differences.best_possible_p(d.clusters, binary=binary and d.clusters == d.n) >= ALPHA:
-        return f"too few (n={d.clusters})"
+        return f"too few (n={d.clusters}{' clusters' if d.clusters != d.n else ''})"
     if d.wins == d.losses == 0:
         return "no difference seen"
     if not _real(d):

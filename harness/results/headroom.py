@@ -119,8 +119,14 @@ def headroom_report(run: RunReader, found: Sequence[Measured]) -> Report:
     for row in rows:
         groups.setdefault(task_label(row.cell.task, row.cell.variant), []).append(row)
     tables = [_table(where, group) for where, group in groups.items()]
-    notes = [RULE] if rows else ["No task of this choice declares a minimum (`min` in its gate)."]
+    notes = [RULE] if rows else [_none_declared(found)]
     return Report(tables, {"headroom": [headroom_record(row) for row in rows]}, notes)
+
+
+def _none_declared(found: Sequence[Measured]) -> str:
+    first = next((one.info.name for one in found if one.info.higher_is_better), "choice")
+    how = f"`gate: [{{metric: {first}, min: 0.5}}]`"
+    return f"No task of this choice declares a minimum; a line in the task's file does: {how}."
 
 
 def _table(where: str, rows: Sequence[Headroom]) -> Table:

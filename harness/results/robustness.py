@@ -22,7 +22,7 @@ from harness.results.pairs import Metric
 from harness.results.run import ScorerInfo
 from harness.results.stats import Interval
 from harness.results.store import RunReader
-from harness.results.variants import NONE, natural, settings_of, without
+from harness.results.variants import DEGRADE, NONE, natural, settings_of, without
 from harness.results.within import Measured, paired, paired_scores
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-DEGRADE = "degrade"
 LEVEL = "level"
 RARE = 0.025
 """Share of resamples without a clean value up to which they are left out."""
@@ -91,7 +90,7 @@ def robustness(run: RunReader, found: Sequence[Measured]) -> list[Robust]:
     rows: list[Robust] = []
     for group in groups.values():
         clean = group.pop(NONE, None)
-        for how in natural(group) if clean is not None else ():
+        for how in natural(group, none_first=True) if clean is not None else ():
             row = None if clean is None else against_clean(run, clean, group[how])
             rows += [] if row is None else [row]
     holm = adjusted([row.comparison for row in rows])
@@ -118,7 +117,7 @@ def ratios_by_class(metric: Metric, classes: Mapping[str, str]) -> dict[str, Rat
 
     own = [classes.get(sample) for sample in metric.ids]
     found = {}
-    for label in natural(name for name in own if name is not None):
+    for label in natural(sorted({name for name in own if name is not None})):
         at = np.array([name == label for name in own])
         ids = list(compress(metric.ids, at.tolist()))
         clusters = kept_clusters(metric.clusters, at)

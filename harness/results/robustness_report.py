@@ -15,6 +15,11 @@ RULE = (
     "clusters). difference: degraded less clean, paired."
 )
 
+NO_RATIO = (
+    "-: no ratio, since the clean value is 0: of nothing, no share can be left. Look at the "
+    "difference there."
+)
+
 
 def robustness_report(run: RunReader, found: Sequence[Measured]) -> Report:
     """A table for each task, model, metric and rest of the settings, one of its classes below it.
@@ -35,6 +40,9 @@ def robustness_report(run: RunReader, found: Sequence[Measured]) -> Report:
     if rows:
         holm = f"* behind a verdict: not after Holm's correction for {len(rows)} comparisons."
         notes = [f"{RULE} {holm}"]
+        ratios = [ratio for row in rows for ratio in (row.ratio, *row.by_class.values())]
+        without = any(one.value is None and one.clean is not None for one in ratios)
+        notes += [NO_RATIO] * without
     records = {
         "robustness": [_record(row) for row in rows],
         "robustness_by_class": [one for row in rows for one in _class_records(row)],

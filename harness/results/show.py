@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.collect.suggest import did_you_mean, known_or_near
 from harness.errors import SelectionError
 from harness.results.answers import Listing, answers, pick_worst, task_label
-from harness.results.class_tables import class_tables
+from harness.results.class_tables import NO_CLASSES, class_tables, one_against_rest, only_positions
 from harness.results.classes import classed, needs_rows
 from harness.results.judged import badge, judge_notes
 from harness.results.manifest import CellRecord
@@ -68,6 +68,7 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     tables = _summary(_totals(rows, infos, whole=whole), infos, options.columns)
     classes: list[Record] = []
     listed: list[Record] = []
+    lettered: list[str] = []
     for cell in cells:
         for info in classed(cell):
             if _wanted(info.name, options.metrics):
@@ -75,6 +76,8 @@ def show(run: RunReader, options: ShowOptions) -> Report:
                 found, records = class_tables(cell, info, rows_of)
                 tables += found
                 classes += records
+                if only_positions(info, rows_of):
+                    lettered.append(NO_CLASSES.format(task=cell.task))
         listing = _listing(run, cell, options)
         if listing is not None:
             tables.append(listing.table(options.columns))
@@ -86,7 +89,12 @@ def show(run: RunReader, options: ShowOptions) -> Report:
     name = "samples" if options.samples else "worst"
     everything = {"metrics": metrics, "classes": classes, name: listed}
     judges = {infos[row.cell, row.metric].judge for row in rows} if options.metrics else None
-    notes = [*_notes(run, rows, cells), *judge_notes(run, cells, judges)]
+    notes = [
+        *_notes(run, rows, cells),
+        *dict.fromkeys(lettered),
+        *one_against_rest(tables),
+        *judge_notes(run, cells, judges),
+    ]
     return Report(tables, everything, notes if whole else [*notes, *_more(infos)])
 
 

@@ -64,8 +64,9 @@ def stage_rows(cell: str, completions: Iterable[Completion]) -> list[StageRow]:
     """A row for each stage that took time, and last one for the whole; failures are left out.
 
     Tokens a second are prompt tokens for ``prefill``; for ``generate`` the tokens behind the
-    first, which comes with the prompt where that was timed apart; for the total all that were
-    written. Frames a second are of the stage's own time, one stage after the other.
+    first, which comes with the prompt where that was timed apart, and none where most answers
+    have no other; for the total all that were written. Frames a second are of the stage's own
+    time, one stage after the other.
     """
     done = [one for one in completions if one.latency_ms is not None and not one.failed]
     known = [(one, one.stages) for one in done if one.stages is not None]
@@ -73,7 +74,10 @@ def stage_rows(cell: str, completions: Iterable[Completion]) -> list[StageRow]:
     for stage in STAGES:
         times = [getattr(stages, f"{stage}_ms") for _, stages in known]
         if any(times):
-            tokens = sum(_tokens(stage, one, stages) for one, stages in known)
+            each = [_tokens(stage, one, stages) for one, stages in known]
+            # what few answers went on with says nothing against the time of all
+            told = stage != "generate" or 2 * sum(map(bool, each)) > len(each)
+            tokens = sum(each) if told else 0
             frames = 0 if stage == "generate" else sum(stages.frames for _, stages in known)
             rows.append(_row(cell, stage, times, tokens, frames))
     times = [one.latency_ms for one in done if one.latency_ms is not None]

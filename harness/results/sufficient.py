@@ -8,13 +8,13 @@ everything suffices, which is why the difference and its interval are told as we
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from harness.results.differences import Difference
 from harness.results.run import ScorerInfo
-from harness.results.variants import number_of
+from harness.results.variants import less
 
 COSTLY = ("fps", "frames", "max_frames", "resolution")
 """Settings of which less is cheaper."""
@@ -25,8 +25,9 @@ Place = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Sufficient:
-    """``least`` are the places that suffice and of which none has less of everything; ``not_worse``
-    all that suffice, the best among them. ``differences`` are those to the best."""
+    """``least`` are the places that suffice in place of the best and of which none has less of
+    everything, the best itself only if there is no other; ``not_worse`` all that suffice, the best
+    among them. ``differences`` are those to the best."""
 
     best: Place
     least: tuple[Place, ...]
@@ -65,21 +66,11 @@ def sufficient(
     known = {place: difference(best, place) for place in values if place != best}
     differences = {place: one for place, one in known.items() if one is not None}
     kept = [place for place in values if place == best or _fits(differences.get(place))]
-    least = [one for one in kept if not any(_less(other, one) for other in kept)]
-    return Sufficient(best, tuple(least), tuple(kept), differences)
+    least = [one for one in kept if not any(less(other, one) for other in kept)]
+    # where the best is not on one scale with what suffices in its place, it is no alternative
+    others = tuple(one for one in least if one != best)
+    return Sufficient(best, others or (best,), tuple(kept), differences)
 
 
 def _fits(found: Difference | None) -> bool:
     return found is not None and suffices(found)
-
-
-def _less(a: Place, b: Place) -> bool:
-    """Whether a has no more of anything than b and less of something; words are not compared."""
-    pairs = list(zip(_numbers(a), _numbers(b), strict=True))
-    if any(x is None or y is None for x, y in pairs):
-        return False
-    return all(x <= y for x, y in pairs if x is not None and y is not None) and a != b
-
-
-def _numbers(place: Sequence[str]) -> list[float | None]:
-    return [number_of(value) for value in place]

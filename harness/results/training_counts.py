@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from harness.collect.plan import apply_settings
 from harness.errors import HarnessError
 from harness.records import LETTERS, Sample
 from harness.results.manifest import CellRecord
+from harness.results.run_settings import run_settings
 from harness.results.store import RunReader
 from harness.scorers import exercise
 
@@ -25,7 +27,8 @@ class Training:
 
 
 def training_of(run: RunReader, cell: CellRecord, metric: str) -> Training:
-    """The training split of the cell's task, as the project in which the run lies has it today.
+    """The training split of the cell's task, as the project in which the run lies has it today,
+    with what the run set of its data.
 
     Classes are those of the metric: exercises by their column, else the words of the target among
     the choices. Nothing is fetched: data of the hub have no counts here.
@@ -34,6 +37,9 @@ def training_of(run: RunReader, cell: CellRecord, metric: str) -> Training:
 
     try:
         task = Project.here(run.path.resolve().parent).get_task(cell.task)
+        settings = run_settings(run, cell)
+        data = {key: value for key, value in settings.items() if key.startswith("data.")}
+        task = apply_settings(task, data, "--set") if data else task
         split = task.data.train_split
         if task.data.path.startswith(HUB):
             return Training(split=split, note=f"{cell.task}: data of the hub are not counted")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 Settings = Mapping[str, str]
 NONE = "none"
+DEGRADE = "degrade"
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
+_SOURCE = re.compile(r"source(?:/(\d*[1-9]\d*))?")
 _SIZE = re.compile(r"(\d+)x(\d+)")
 
 
@@ -42,18 +44,61 @@ def number_of(value: str) -> float | None:
     return None if size is None else float(min(int(size[1]), int(size[2])))
 
 
-def natural(values: Iterable[str]) -> list[str]:
-    """Distinct values: "none" first, then numbers by size, then words; "blur:0.5" by the number
-    behind its word."""
-    return sorted(dict.fromkeys(values), key=_key)
-
-
-def _key(value: str) -> tuple[int, str, float, str]:
-    if value in ("", NONE):
-        return 0, "", 0.0, value
+def scaled(value: str) -> tuple[str, float] | None:
+    """A value that has a size, as its scale and its size there: numbers are on one scale, and
+    `source/4` is less than `source/2` on another, with which numbers have nothing in common. None
+    for words."""
     number = number_of(value)
     if number is not None:
-        return 1, "", number, value
+        return "", number
+    part = _SOURCE.fullmatch(value)
+    return None if part is None else ("source", 1 / float(part[1] or 1))
+
+
+def less(a: Iterable[str], b: Iterable[str]) -> bool:
+    """Whether a has no more of anything than b and less of something; what differs and is not on
+    one scale is not compared."""
+    found = False
+    for x, y in zip(a, b, strict=True):
+        if x == y:
+            continue
+        one, other = scaled(x), scaled(y)
+        if one is None or other is None or one[0] != other[0] or one[1] > other[1]:
+            return False
+        found = found or one[1] < other[1]
+    return found
+
+
+def natural(values: Iterable[str], *, none_first: bool = False) -> list[str]:
+    """Distinct values: numbers by size, then words in the order in which they come; "blur:0.5" by
+    the number behind its word. "none" is a word, unless it is to be first or all else is numbers.
+    """
+    found = list(dict.fromkeys(values))
+    words = list(dict.fromkeys(_word(value) for value in found if scaled(value) is None))
+    none_first = none_first or set(words) <= {"", NONE}
+
+    def key(value: str) -> tuple[int, str, int, float]:
+        if none_first and value in ("", NONE):
+            return 0, "", 0, 0.0
+        size = scaled(value)
+        if size is not None:
+            return 1, size[0], 0, size[1]
+        number = number_of(value.partition(":")[2])
+        return 2, "", words.index(_word(value)), 0.0 if number is None else number
+
+    return sorted(found, key=key)
+
+
+def _word(value: str) -> str:
+    """What stands before a level; a text with a colon and no number behind it is one word."""
     word, _, level = value.partition(":")
-    number = number_of(level)
-    return 2, word, 0.0 if number is None else number, value
+    return value if number_of(level) is None else word
+
+
+def shared(variants: Sequence[str]) -> tuple[str, list[str]]:
+    """The settings that all variants have in common, and each without them."""
+    each = [settings_of(variant) for variant in variants]
+    first = each[0] if each else {}
+    same = {name for name in first if all(one.get(name) == first[name] for one in each)}
+    common = ",".join(f"{name}={value}" for name, value in first.items() if name in same)
+    return common, [without(variant, same) for variant in variants]

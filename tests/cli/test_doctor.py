@@ -168,6 +168,30 @@ def test_an_api_is_asked_and_need_not_repeat_itself(
     assert [asked.attempt for asked in fault_server.asked] == [1, 2]
 
 
+SEEN = ["files, fingerprint", "question", "same again", "frames", "same frames again"]
+
+
+def test_a_vision_model_is_asked_about_frames_too(invoke: Invoke, project: UserProject) -> None:
+    code, out, err = invoke("doctor", "tiny-vlm")
+    assert code == 0, out + err
+    assert verdicts(out) == dict.fromkeys(SEEN, "ok")
+
+
+def test_an_api_whose_card_speaks_of_videos_is_shown_the_same_frames_twice(
+    project: UserProject, invoke: Invoke, fault_server: FaultServer
+) -> None:
+    card = f"model: eye\nadapter: openai\nbase: m\nbase_url: {fault_server.url}\nvideo: frames\n"
+    project.write("adapters/eye.model.yaml", card)
+    code, out, err = invoke("doctor", "eye")
+    assert code == 0, out + err
+    assert list(verdicts(out)) == SEEN
+    words, again, *shown = [asked.body["messages"][-1]["content"] for asked in fault_server.asked]
+    assert words == again
+    pictures = [[part for part in one if part["type"] == "image_url"] for one in shown]
+    assert [len(one) for one in pictures] == [4, 4]
+    assert pictures[0] == pictures[1]
+
+
 def test_missing_files_of_other_models_are_told(project: UserProject, invoke: Invoke) -> None:
     project.write(
         "adapters/gone.model.yaml",

@@ -96,6 +96,8 @@ def test_classes_training_and_the_preferred_letter(crimes: UserProject, invoke: 
     assert first["normal_accuracy"] == pytest.approx(9 / 18)
     letters = [row for row in body["positions"] if row["model"] == "letter"]
     assert [row["chosen"] for row in letters if row["letter"] == "A"] == [1.0, 1.0, 1.0]
+    together = [row for row in body["positions_together"] if row["model"] == "letter"]
+    assert [(row["letter"], row["n"]) for row in together] == [("A", 54), ("B", 54), ("C", 54)]
     assert {row["reached"] for row in body["headroom"]} <= {"met", "not met", "undecided"}
     assert len(body["headroom"]) == 6
     assert len(body["examples"]) == 12
@@ -117,6 +119,22 @@ def test_data_without_splits_have_no_training_samples(project: UserProject, invo
     assert (
         "crimes: its data have no training samples apart from those that are asked" in body["notes"]
     )
+
+
+def test_training_samples_are_those_of_the_data_that_the_run_was_given(
+    crimes: UserProject, invoke: Invoke
+) -> None:
+    data = crimes.root / "tasks/crimes/data/crimes.jsonl"
+    data.rename(data.with_name("other.jsonl"))
+    untrained = {"id": "x", "split": "test", "question": "?", "answer": "Arson", "video": "z"}
+    crimes.write_rows("tasks/crimes/data/crimes.jsonl", [untrained | {"choices": CHOICES}])
+    code, _, err = invoke("run", "crimes", "-m", "words", "--set", "data.path=data/other.jsonl")
+    assert code == 0, err
+    code, out, _ = invoke("show", "latest", "--classes", "--format", "json")
+    assert code == 0
+    body = json.loads(out)
+    assert [row["training"] for row in body["classes"]] == [1, 3, 6]
+    assert not any("not known" in note for note in body["notes"])
 
 
 def test_the_page_itself_has_no_analysis(crimes: UserProject, invoke: Invoke) -> None:

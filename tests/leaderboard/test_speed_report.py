@@ -63,6 +63,33 @@ def test_stages_stand_below_each_other_and_columns_without_a_number_are_left_out
     assert "resident memory of the process (and of a bridge's worker) while the cell" in text
 
 
+def test_settings_that_all_share_stand_above_and_those_that_differ_are_never_cut(
+    tmp_path: Path,
+) -> None:
+    common = "prompt.template=Name the crime that is shown in this film"
+    widest = ("decode_threads=2,max_frames=16,resolution=448", "decode_threads=2,max_frames=32")
+    run = sweep(tmp_path, {f"{common},{rest}": (0.5, 9.0, 1.0) for rest in widest})
+    told = speed_report(run)
+    stages = next(one for one in told.tables if "speed by stage" in one.title)
+    shares = f"{common},decode_threads=2"
+    assert stages.title == f"clips: tiny, speed by stage, with {shares}"
+    assert [row[0] for row in stages.rows] == ["max_frames=16,resolution=448", "max_frames=32"]
+    trade = next(one for one in told.tables if "against latency" in one.title)
+    assert trade.title.endswith(f"with {shares}")
+    assert {row[1] for row in trade.rows} == {"max_frames=16,resolution=448", "max_frames=32"}
+
+
+def test_many_settings_stand_below_each_other(tmp_path: Path) -> None:
+    wide = "quantize=none,max_frames=16,resolution=1024,batch_size=4"
+    run = sweep(tmp_path, {wide: (0.5, 9.0, 1.0), "quantize=int8": (0.5, 9.0, 1.0)})
+    rows = titled(speed_report(run), "speed by stage")
+    assert [row[:2] for row in rows] == [
+        ["quantize=none,max_frames=16,", "total"],
+        ["resolution=1024,batch_size=4", ""],
+        ["quantize=int8", "total"],
+    ]
+
+
 def test_larger_batches_are_told_with_the_best_and_what_bounds_them(tmp_path: Path) -> None:
     times = {"batch_size=8": 5.0, "batch_size=1": 20.0, "batch_size=2": 10.0, "batch_size=4": 5.1}
     run = sweep(tmp_path, {name: (0.5, ms, 100.0) for name, ms in times.items()})
@@ -130,6 +157,26 @@ def test_the_front_and_what_to_take_for_what(tmp_path: Path) -> None:
     ]
 
 
+def test_for_low_latency_an_answer_must_not_wait_for_a_large_batch(tmp_path: Path) -> None:
+    run = sweep(
+        tmp_path,
+        {
+            "batch_size=1": (0.5, 20.0, 1.0),
+            "batch_size=2": (0.5, 15.0, 1.0),
+            "batch_size=64": (0.5, 5.0, 1.0),  # of 4 samples, which are one batch
+        },
+    )
+    report = speed_report(run)
+    table = next(one for one in report.tables if "against latency" in one.title)
+    assert table.columns[3:5] == ["median ms", "waits"]
+    assert [(row[1], row[4], row[-1]) for row in table.rows] == [
+        ("batch_size=64", "20.00", "best quality, balanced"),
+        ("batch_size=2", "30.00", ""),
+        ("batch_size=1", "20.00", "low latency"),
+    ]
+    assert any("waits for its whole batch" in note for note in report.notes)
+
+
 def test_quantization_is_held_against_what_is_not_quantized(tmp_path: Path) -> None:
     scores = {"quantize=nf4": 0.7, "quantize=int8": 0.79, "quantize=none": 0.8}
     sizes = {"quantize=nf4": 1000.0, "quantize=int8": 2000.0, "quantize=none": 4000.0}
@@ -152,7 +199,9 @@ def test_programs_get_the_raw_numbers(tmp_path: Path) -> None:
     report = speed_report(run)
     body = json.loads(render(report, "json"))
     assert [row["samples_per_s"] for row in body["batches"]] == [50.0, 100.0]
-    assert {row["take_for"][0] for row in body["trade_off"] if row["front"]} == {"low latency"}
+    assert [(row["wait_ms"], row["front"]) for row in body["trade_off"]] == [
+        (20.0, True), (20.0, False),
+    ]  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(render(report, "csv"))))
     assert [(row["variant"], row["stage"], row["mean"]) for row in rows] == [
         ("batch_size=1", "total", "20.0"),

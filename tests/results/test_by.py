@@ -104,6 +104,51 @@ def test_clusters_widen_the_difference(store, cell) -> None:
     assert widths[1] > 1.4 * widths[0]
 
 
+def rates(store, cell, **counts: int) -> RunReader:
+    cells = [
+        cell(
+            "m", "crime", f"fps={fps.replace('half', 'source/2').strip('_')}", {"choice": right(n)}
+        )
+        for fps, n in counts.items()
+    ]
+    for one in cells:
+        one.infos = {"choice": CHOICE}
+    return read_run(store(*cells))
+
+
+def test_the_source_rate_is_no_number_and_the_best_does_not_suffice_for_itself(store, cell) -> None:
+    found = report(rates(store, cell, half=18, _1=17), "fps")
+    assert [row[0] for row in found.tables[0].rows] == ["1", "source/2"]
+    assert "fps=source/2 is the best; fps=1, neither less nor more than that," in found.notes[0]
+    assert "suffices in its place: -0.050 [" in found.notes[0]
+    assert [one["suffices"] for one in found.records["sufficient"]] == ["1"]
+
+
+def test_each_difference_says_which_alternative_it_is_of(store, cell) -> None:
+    found = report(rates(store, cell, _1=17, _4=18, half=17), "fps")
+    assert "fps=1 or fps=source/2 suffice; to the best (fps=4): fps=1 -0.050 [" in found.notes[0]
+    assert "], fps=source/2 -0.050 [" in found.notes[0]
+    alone = report(rates(store, cell, _1=1, half=18), "fps")
+    assert "fps=source/2 is the best, and none in its place suffices." in alone.notes[0]
+
+
+def test_words_keep_the_order_of_the_run_and_the_first_is_the_reference(store, cell) -> None:
+    cells = [
+        cell("m", "crime", f"answer={answer}", {"choice": right(n)})
+        for answer, n in (("likelihood", 9), ("letter", 3), ("text", 5))
+    ]
+    table = report(read_run(store(*cells)), "answer").tables[0]
+    assert [row[0] for row in table.rows] == ["likelihood", "letter", "text"]
+    assert table.columns[3] == "vs answer=likelihood"
+
+
+def test_clean_input_stands_before_the_kinds_in_the_order_of_the_run(store, cell) -> None:
+    kinds = ("noise:2", "blur:9", "blur:1", "none")
+    cells = [cell("m", "crime", f"degrade={kind}", {"choice": right(9)}) for kind in kinds]
+    table = report(read_run(store(*cells)), "degrade").tables[0]
+    assert [row[0] for row in table.rows] == ["none", "noise:2", "blur:1", "blur:9"]
+
+
 def test_an_unknown_key_is_one_line_with_those_there_are(swept: RunReader) -> None:
     cells = swept.manifest.cells
     assert known_keys(cells) == ["fps", "frames", "model", "task"]

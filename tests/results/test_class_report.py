@@ -48,6 +48,15 @@ def test_accuracy_flatters_whoever_says_normal(crimes: RunReader) -> None:
     assert base["rho"] is None  # no project, no training samples
 
 
+def test_what_the_accuracy_of_a_class_is_stands_below(crimes: RunReader) -> None:
+    report = class_report(crimes, crimes.manifest.cells)
+    table = next(one for one in report.tables if one.title == "crime: base, by class")
+    assert list(table.rows[0])[:5] == ["Arson", "4", "0.800", "-", "0.000"]
+    assert any(
+        note.startswith("accuracy of a class: one against the rest") for note in report.notes
+    )
+
+
 def test_matrices_and_mix_ups(crimes: RunReader) -> None:
     report = class_report(crimes, crimes.manifest.cells)
     titles = [table.title for table in report.tables]
@@ -65,12 +74,47 @@ def test_matrices_and_mix_ups(crimes: RunReader) -> None:
     assert sum(row["count"] for row in cells if row["model"] == "tuned") == 20
 
 
-def test_a_preferred_letter_is_seen(crimes: RunReader) -> None:
-    rows = class_report(crimes, crimes.manifest.cells).records["positions"]
-    found = {(row["model"], row["letter"]): row for row in rows}
-    assert found["base", "C"]["chosen"] == 1.0
-    assert found["base", "C"]["difference"] == pytest.approx(0.4)
-    assert found["base", "C"]["low"] > 0
+def test_in_one_order_letters_are_classes_and_no_preference_is_claimed(crimes: RunReader) -> None:
+    report = class_report(crimes, crimes.manifest.cells)
+    assert "positions" not in report.records
+    assert not any("each letter" in table.title for table in report.tables)
+    assert any("a preference for a place was not tested" in note for note in report.notes)
+
+
+def animals(store_runs, cell, classes: list[str]) -> RunReader:
+    """Other choices for each sample; its class is told by its row, if by anything."""
+    samples = [
+        Sample(f"q{n}", "?", "A", (name, "stone"), row={"class": kind} if kind else {})
+        for n, (name, kind) in enumerate(zip(("fox", "owl", "elk"), classes, strict=True))
+    ]
+    values = {"choice": [1.0, 0.0, 1.0]}
+    return read_run(store_runs(cell(values=values, samples=samples)))
+
+
+@pytest.fixture
+def store_runs(tmp_path: Path, make_run):
+    from harness.results.store import write_run
+
+    return lambda one: write_run(tmp_path, make_run(one.build()))
+
+
+def test_letters_of_choices_that_differ_are_no_classes(store_runs, cell) -> None:
+    run = animals(store_runs, cell, ["", "", ""])
+    report = class_report(run, run.manifest.cells)
+    assert not any("class" in table.title for table in report.tables)
+    assert "classes" not in report.records or report.records["classes"] == []
+    assert report.notes[0] == (
+        "capitals: its choices differ by sample, so letters are positions, not classes."
+    )
+
+
+def test_rows_with_a_class_give_the_accuracy_by_it(store_runs, cell) -> None:
+    run = animals(store_runs, cell, ["mammal", "bird", "mammal"])
+    report = class_report(run, run.manifest.cells)
+    table = report.tables[0]
+    assert table.title == "capitals, choice by the class that the rows name"
+    assert [list(row) for row in table.rows] == [["bird", "1", "0.000"], ["mammal", "2", "1.000"]]
+    assert [row["value"] for row in report.records["by_class"]] == [0.0, 1.0]
 
 
 def test_many_models_have_numbers_for_columns(tmp_path: Path) -> None:

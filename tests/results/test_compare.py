@@ -104,7 +104,7 @@ def test_many_samples_of_few_videos_can_show_nothing(store: Store, cell) -> None
         cell("base", values={"m": spread(0.2, 40)}, clusters=videos),
         cell("tuned", values={"m": spread(0.6, 40, 1)}, clusters=videos),
     )
-    assert one(path, "base", "tuned").verdict == "too few (n=4)"
+    assert one(path, "base", "tuned").verdict == "too few (n=4 clusters)"
 
 
 def test_samples_that_failed_on_either_side_are_left_out_and_counted(store: Store, cell) -> None:

@@ -73,7 +73,10 @@ def test_without_a_minimum_it_says_so(tmp_path: Path, cell, make_run, text: str)
     run = run_of(tmp_path, cell, make_run, [1.0, 0.0], text)
     report = headroom_report(run, measurements(run, run.manifest.cells))
     assert (list(report.tables), report.records["headroom"]) == ([], [])
-    assert "declares a minimum" in report.notes[0]
+    assert report.notes == [
+        "No task of this choice declares a minimum; a line in the task's file does: "
+        "`gate: [{metric: choice, min: 0.5}]`."
+    ]
 
 
 def test_a_line_may_be_about_another_task(tmp_path: Path, cell, make_run) -> None:

@@ -149,6 +149,16 @@ def test_the_report_has_a_table_of_kinds_and_one_of_classes(degraded: RunReader)
     row = report.records["robustness"][0]
     assert (row["degrade"], row["n"], row["verdict"]) == ("blur:2", 24, "worse")
     assert len(report.records["robustness_by_class"]) == 4
+    assert not any("no ratio" in note for note in report.notes)
+
+
+def test_why_there_is_no_ratio_is_said(store, cell) -> None:
+    levels = {"none": [0.0, 0.0], "blur:2": [0.0, 1.0]}
+    cells = [cell("m", "c", f"degrade={kind}", {"choice": of}) for kind, of in levels.items()]
+    run = read_run(store(*cells))
+    report = robustness_report(run, measurements(run, run.manifest.cells))
+    assert report.tables[0].rows[0][3] == "-"
+    assert "-: no ratio, since the clean value is 0" in report.notes[1]
 
 
 def test_a_run_without_clean_cells_says_so(store, cell) -> None:
@@ -157,3 +167,11 @@ def test_a_run_without_clean_cells_says_so(store, cell) -> None:
     assert list(report.tables) == []
     assert "has a clean one" in report.notes[0]
     assert degradation(run.manifest.cells[0]) == "blur"
+
+
+def test_kinds_keep_the_order_of_the_run(store, cell) -> None:
+    kinds = ("noise:2", "blur:9", "none", "blur:1")
+    cells = [cell("m", "crime", f"degrade={kind}", {"choice": [1.0, 0.0]}) for kind in kinds]
+    run = read_run(store(*cells))
+    rows = robustness(run, measurements(run, run.manifest.cells))
+    assert [row.how for row in rows] == ["noise:2", "blur:1", "blur:9"]

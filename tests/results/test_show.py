@@ -80,19 +80,28 @@ def choice_run(tmp_path: Path, cell, make_run, choices: list[tuple[str, ...]]):
     return read_run(write_run(tmp_path, make_run(built)))
 
 
-def test_choice_tasks_have_a_table_of_classes(tmp_path: Path, cell, make_run) -> None:
+def test_letters_of_choices_that_differ_are_no_classes(tmp_path: Path, cell, make_run) -> None:
     run = choice_run(tmp_path, cell, make_run, [(f"yes {i}", "no") for i in range(4)])
+    report = show(run, ShowOptions())
+    assert report.records["classes"] == []
+    text = render(report, "table")
+    assert "by class" not in text
+    assert "its choices differ by sample, so letters are positions, not classes" in text
+    assert "answer  B: no" in text
+    assert "target  A: yes 2" in text
+
+
+def test_choice_tasks_have_a_table_of_classes(tmp_path: Path, cell, make_run) -> None:
+    run = choice_run(tmp_path, cell, make_run, [("yes", "no")] * 4)
     report = show(run, ShowOptions())
     found = {
         row["class"]: (row["n"], row["precision"], row["recall"])
         for row in report.records["classes"]
     }
-    assert found == {"A": (4, 1.0, 0.5), "B": (0, 0.0, None)}
+    assert found == {"yes": (4, 1.0, 0.5), "no": (0, 0.0, None)}
     text = render(report, "table")
     assert "target (row) and answer (column)" in text
-    assert any(line.split() == ["A", "2", "1", "1"] for line in text.splitlines())
-    assert "answer  B: no" in text
-    assert "target  A: yes 2" in text
+    assert any(line.split() == ["yes", "2", "1", "1"] for line in text.splitlines())
 
 
 def test_the_same_choices_everywhere_are_classes_by_name(tmp_path: Path, cell, make_run) -> None:

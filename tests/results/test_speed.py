@@ -63,6 +63,14 @@ def test_every_stage_that_took_time_has_a_row_and_the_whole_comes_last() -> None
     assert (total.tokens_per_s, total.frames_per_s) == (10 / 0.2, 24 / 0.2)
 
 
+def test_answers_of_one_token_have_no_rate_of_generation() -> None:
+    seen = Stages(prefill_ms=20, generate_ms=500)
+    few = [done(520, seen, 1), done(520, seen, 1), done(520, seen, 2)]
+    rates = {row.stage: row.tokens_per_s for row in stage_rows("c", few)}
+    assert rates["generate"] is None  # one token in 1.5 s is nobody's speed
+    assert rates["total"] == pytest.approx(4 / 1.56)
+
+
 def test_generation_that_holds_the_prompt_counts_every_token() -> None:
     _, total = stage_rows("c", [done(100, Stages(generate_ms=100))])
     generate, _ = stage_rows("c", [done(100, Stages(generate_ms=100))])

@@ -62,3 +62,16 @@ def test_what_cannot_be_compared_does_not_suffice() -> None:
     found = sufficient({("1",): 0.9, ("6",): 0.91}, ACCURACY, lambda best, other: None)
     assert found is not None
     assert found.least == (("6",),)
+
+
+def test_what_is_on_another_scale_suffices_beside_it_and_the_best_is_no_alternative() -> None:
+    values: dict[Place, float] = {
+        ("1", "32"): 0.8,
+        ("source/4", "64"): 0.8,
+        ("source/2", "32"): 0.81,
+        ("source/2", "64"): 0.8,
+    }
+    found = sufficient(values, ACCURACY, lambda best, other: difference(0, 1, 40))
+    assert found is not None
+    assert found.best == ("source/2", "32")
+    assert found.least == (("1", "32"), ("source/4", "64"))
