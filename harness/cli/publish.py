@@ -38,9 +38,9 @@ def publish(words: tuple[str, ...], runs: Path | None, to: Path, **options: obje
     """Write a site that opens by double-click and from GitHub Pages alike.
 
     RUN is a folder, an id or its beginning, 'latest', or a model's name (the newest run that holds
-    it); a site holds whole runs. Without RUN, of all runs below runs/. The newest whole run of a
-    model on a task counts; older ones are its history. What has not changed since the last time is
-    not written again.
+    it); a site holds whole runs. Without RUN, of all runs below runs/. Of a model's runs of a
+    task the one with the most samples counts, of those the newest; others are its history. What
+    has not changed since the last time is not written again.
 
     --check reads the site that is there, after writing it if RUNs are named, and lists what must
     not be published: dead links, double ids, files too large for a host, keys, paths of this
