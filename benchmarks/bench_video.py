@@ -63,7 +63,7 @@ class Spent:
 def watched() -> list[Row]:
     """The rows of RESULTS.md; the best of some runs, since a busy machine takes its share."""
     works = _works("fps=1,6")
-    six = _works("fps=6", models=1, limit=PEER_CLIPS)
+    six = _works("fps=6", "answer=likelihood", models=1, limit=PEER_CLIPS)
     both = max((ours(works) for _ in range(REPEATS)), key=lambda spent: spent.share)
     mine = max((ours(six) for _ in range(REPEATS)), key=lambda spent: spent.rate)
     other = max((peer(six[0]) for _ in range(REPEATS)), key=lambda spent: spent.rate)
@@ -84,10 +84,10 @@ def watched() -> list[Row]:
     ]  # fmt: skip
 
 
-def _works(setting: str, models: int = len(MODELS), limit: int | None = None) -> list[Work]:
+def _works(*settings: str, models: int = len(MODELS), limit: int | None = None) -> list[Work]:
     project = Project.here(ROOT)
     cards = [project.get_model(name) for name in MODELS[:models]]
-    cells = make_plan([project.get_task("crime_mcq")], cards, [setting])
+    cells = make_plan([project.get_task("crime_mcq")], cards, settings)
     return make_work(cells, Asking(limit))
 
 

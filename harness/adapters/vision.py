@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from harness.adapters.vision_prompts import Sight, VisionReader
     from harness.media.source import MediaSource
 
-AHEAD = 4
-"""Requests whose frames are prepared, at most, before the model asks for them."""
+AHEAD = 2
+"""Batches whose frames are prepared, at most, before the model asks for them."""
 ANY_LENGTH = 1 << 62
 """Tokens of a batch: it is its number of samples that the card bounds."""
 
@@ -118,7 +118,7 @@ class VisionAdapter:
             for request, seen in source.clips(requests):
                 yield reader.read(request, seen)
 
-        with Ahead(sights(), AHEAD) as items:
+        with Ahead(sights(), AHEAD * card.batch_size) as items:
             for group in in_groups(items, card.batch_size):
                 if isinstance(group, Completion):
                     yield [group]

@@ -52,6 +52,8 @@ class Ahead(Generic[T]):
         self._items = items
         self._ready: queue.Queue[tuple[str, object]] = queue.Queue(max(1, room))
         self._stop = threading.Event()
+        self._held = 0  # bytes of what is ready
+        self._taken = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="preprocess", daemon=True)
 
     def __enter__(self) -> Iterator[T]:
@@ -70,16 +72,27 @@ class Ahead(Generic[T]):
         while True:
             kind, value = self._ready.get()
             if kind == "item":
+                with self._taken:
+                    self._held -= _bytes(value)
+                    self._taken.notify()
                 yield cast(T, value)
             elif kind == "error":
                 raise cast(BaseException, value)
             else:
                 return
 
+    def _wait_for_room(self, size: int) -> None:
+        """Until what is ready leaves memory for one more; a single item always has it."""
+        with self._taken:
+            while self._held and self._held + size > WAITING_BYTES and not self._stop.is_set():
+                self._taken.wait(0.05)
+            self._held += size
+
     def _work(self) -> None:
         source = iter(self._items)
         try:
             for item in source:
+                self._wait_for_room(_bytes(item))
                 self._ready.put(("item", item))
                 if self._stop.is_set():
                     return
@@ -90,3 +103,8 @@ class Ahead(Generic[T]):
             close = getattr(source, "close", None)
             if close is not None:
                 close()  # on this thread, which is inside of it
+
+
+def _bytes(item: object) -> int:
+    """What a sight's pixels take; a completion takes nothing."""
+    return item.bytes if isinstance(item, Sight) else 0

@@ -91,3 +91,24 @@ def test_leaving_early_stops_the_thread_and_closes_what_it_reads():
         next(ahead)
     assert closed == ["preprocess"]
     assert "preprocess" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_what_is_ready_takes_no_more_than_its_share_of_memory(monkeypatch):
+    import torch
+
+    monkeypatch.setattr("harness.adapters.vision_batches.WAITING_BYTES", 1000)
+    made, step = [], threading.Semaphore(0)
+
+    def items():
+        for letter in "abcdefgh":
+            one = sight(letter, 1)
+            made.append(letter)
+            step.release()
+            yield Sight(one.ready, {"x": torch.zeros(100)}, [], (1,), Stages(), ())  # 400 bytes
+
+    with Ahead(items(), 8) as ready:
+        for _ in range(3):  # two are ready, the third is in hand
+            step.acquire()
+        assert not step.acquire(timeout=0.2)
+        assert len(made) == 3
+        assert [one.ready.request.id for one in ready] == list("abcdefgh")
