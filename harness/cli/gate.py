@@ -73,7 +73,11 @@ class GateArguments:
 @click.option("--judge-model", callback=not_empty, metavar="NAME,...", help="Who judges, if run.")
 @click.option("--runs", type=NamedPath(), help="Where runs are (runs/).")
 @click.option("--cache", type=NamedPath(), help="Cache file, if something is run.")
-@click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards.")
+@click.option(
+    "--allow-code",
+    is_flag=True,
+    help="Permit trust_remote_code of model cards, and bridge cards of one's own.",
+)
 def gate(**arguments: object) -> int:
     """Hold a candidate against the `gate:` of its tasks: PASS, FAIL or INCONCLUSIVE, and why.
 

@@ -104,7 +104,11 @@ class RunCommand(click.Command):
 @click.option("--dry-run", is_flag=True, help="Count calls, tokens and cost; ask no one.")
 @click.option("--runs", type=NamedPath(), help="Where runs are (runs/).")
 @click.option("--cache", type=NamedPath(), help="Cache file.")
-@click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards.")
+@click.option(
+    "--allow-code",
+    is_flag=True,
+    help="Permit trust_remote_code of model cards, and bridge cards of one's own.",
+)
 def judge_run(**arguments: object) -> int:
     """Judge RUN."""
     from harness.cli.rejudge import execute

@@ -39,7 +39,11 @@ def _judge_options(command: Command) -> Command:
         click.option("--fresh", is_flag=True, help="Ask again what the cache already knows."),
         click.option("--max-cost", type=float, metavar="USD", help="Ask no judge beyond this sum."),
         click.option("--cache", type=NamedPath(), help="Cache file."),
-        click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards."),
+        click.option(
+            "--allow-code",
+            is_flag=True,
+            help="Permit trust_remote_code of model cards, and bridge cards of one's own.",
+        ),
         click.option(
             "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True
         ),

@@ -65,7 +65,11 @@ class RunArguments:
 )
 @click.option("--runs", type=NamedPath(), help="Where runs go (runs/).")
 @click.option("--cache", type=NamedPath(), help="Cache file.")
-@click.option("--allow-code", is_flag=True, help="Permit trust_remote_code of model cards.")
+@click.option(
+    "--allow-code",
+    is_flag=True,
+    help="Permit trust_remote_code of model cards, and bridge cards of one's own.",
+)
 @click.option("--allow-outside", is_flag=True, help="Permit data outside the project.")
 def run(**arguments: object) -> int:
     """Run TASKs (names, files, folders or node ids) on models and store the results.
