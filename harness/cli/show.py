@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,7 @@ def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     columns = shutil.get_terminal_size((100, 24)).columns
     form: Format = more["form"]  # type: ignore[assignment]
     if more["profile"]:
+        _refuse_beside_profile(more)
         from harness.leaderboard.speed_report import SpeedOptions, speed_report
 
         chosen = SpeedOptions(tasks, models, metrics, more["tolerance"])  # type: ignore[arg-type]
@@ -98,3 +100,13 @@ def show(run: str, runs: Path | None, worst: int, **more: object) -> None:
     analysis = AnalysisOptions(options, *(more[name] for name in names))  # type: ignore[arg-type]
     report = analyse(reader, analysis) if analysis.wanted else show_run(reader, options)
     click.echo(render(report, form, columns))
+
+
+def _refuse_beside_profile(more: Mapping[str, object]) -> None:
+    """A page of speed has no room for an analysis of scores, and no tolerance that is no number."""
+    others = [f"--{name}" for name in ("by", "robustness", "classes", "headroom", "examples")]
+    given = [other for other in others if more[other.removeprefix("--")]]
+    if given:
+        raise click.UsageError(f"--profile stands alone: leave out {', '.join(given)}")
+    if more["tolerance"] != more["tolerance"]:  # NaN is no range's business
+        raise click.UsageError("--tolerance must be a number, not nan")

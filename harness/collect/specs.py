@@ -210,10 +210,10 @@ class TaskSpec(FileSpec):
     choices: Literal["text", "letter"] = Field(
         "text", description="what a `choices` task scores: the choice's words, or its letter"
     )
-    answer: Literal["likelihood", "letter", "text"] | None = Field(
+    answer: Literal["likelihood", "letter", "text", "any"] | None = Field(
         None,
         description="how a choice is given, in place of `output_type`: by its log-likelihood, or "
-        "as a letter or in its words, read out of generated text",
+        "as a letter, in its words or either, read out of generated text",
     )
     shuffle_choices: int | None = Field(
         None, description="seed by which each sample's choices are put into another order"

@@ -36,7 +36,7 @@ def _context(work: Work, cache: Cache, seed: int) -> ScorerContext:
     return ScorerContext(
         seed=seed,
         output_type=task.output_type,
-        answer=None if task.answer == "likelihood" else task.answer,
+        answer=task.answer if task.answer in ("letter", "text") else None,
         embedding_store=cache.vectors(),
         root=task.root,
     )

@@ -290,9 +290,13 @@ def _seconds(row: Row, name: str | None, place: Place) -> float | None:
     value = _column(row, name, place) if name else None
     if value is None or value == "":
         return None
-    try:
-        seconds = float(_text(value, str(name), place))
+    text = _text(value, str(name), place)
+    try:  # 90.5, 1:30.5 or 0:01:30.5
+        parts = [float(part) for part in reversed(text.split(":"))]
+        seconds = sum(part * unit for part, unit in zip(parts, (1.0, 60.0, 3600.0), strict=False))
     except ValueError:
+        parts, seconds = [], math.nan
+    if len(parts) > 3 or any(part < 0 for part in parts):
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
         raise place.error(f"column '{name}' holds no seconds: {shown(str(value), 40)}")

@@ -120,3 +120,20 @@ def test_a_profile_asks_no_judge(judged: UserProject, server: FaultServer, invok
     code, _, err = invoke("run", "sums", "-m", "recorded", "--profile")
     assert (code, server.asked) == (0, [])
     assert "note: --profile asks no judges (strict)" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--by", "fps"), "--profile stands alone: leave out --by"),
+        (("--classes", "--headroom"), "--profile stands alone: leave out --classes, --headroom"),
+        (("--tolerance", "nan"), "--tolerance must be a number, not nan"),
+    ],
+)
+def test_a_profile_is_shown_alone(
+    sums: UserProject, invoke: Invoke, words: tuple[str, ...], told: str
+) -> None:
+    assert invoke("run", "sums", "-m", "recorded")[0] == 0
+    code, out, err = invoke("show", "latest", "--profile", *words)
+    assert (code, out) == (4, "")
+    assert told in err

@@ -146,7 +146,7 @@ def test_a_setting_that_the_adapter_does_not_have_is_told_with_those_it_has(root
         ("answer: letter\n", "'answer' is about choices: name them in 'data.fields.choices'"),
         ("shuffle_choices: 1\n", "'shuffle_choices' is about choices: name them in"),
         ("variants: {fsp: [1]}\n", "unknown setting 'fsp' (did you mean 'fps'?)"),
-        ("answer: letters\n", "'answer' must be likelihood, letter or text, not 'letters'"),
+        ("answer: letters\n", "'answer' must be likelihood, letter, text or any, not 'letters'"),
     ],
 )
 def test_a_file_that_does_not_fit_is_told_at_its_line(root: Path, extra: str, message: str) -> None:

@@ -53,7 +53,13 @@ def test_a_samples_own_times_go_before_the_tasks(tmp_path: Path) -> None:
     assert (second.start, second.end) == (None, 9.0)
 
 
-@pytest.mark.parametrize("value", ["soon", -1, [1]])
+def test_times_may_be_written_as_players_do(tmp_path: Path) -> None:
+    (request,) = asked(make(tmp_path, [ROW | {"start": "0:01:30.5", "end": "2:00"}]))
+    assert request.frames is not None
+    assert (request.frames.start, request.frames.end) == (90.5, 120.0)
+
+
+@pytest.mark.parametrize("value", ["soon", -1, [1], "1:2:3:4", "1:-2", ":"])
 def test_a_time_that_is_none_is_told_at_its_row(tmp_path: Path, value: object) -> None:
     task = make(tmp_path, [ROW | {"start": 0, "end": 1}, ROW | {"id": "b", "start": value}])
     with pytest.raises(HarnessError, match=r"rows.jsonl:2: .*'start' holds"):
