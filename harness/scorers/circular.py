@@ -28,8 +28,8 @@ class Circular:
     id but for millions, the same input and the same choices in another order; the column
     `circular`, where a row has one, names the question instead.
 
-    A question with a wrong row is wrong, whatever the others are; one with a failed row and none
-    wrong has no score.
+    A question with one row is right if that row is, and its score says so. One with a wrong row is
+    wrong, whatever the others are; one with a failed row and none wrong has no score.
     """
 
     name = "circular"
@@ -77,11 +77,6 @@ def question_of(sample: Sample) -> Hashable:
     return own, sample.input, frozenset(sample.choices)
 
 
-def several_orders(samples: Sequence[Sample]) -> bool:
-    """Whether any question has more than one row."""
-    return len({question_of(sample) for sample in samples}) < len(samples)
-
-
 def _together(rows: Sequence[Score]) -> list[Score]:
     """The scores of a question's rows, given those of each row alone."""
     wrong = any(row.value == 0.0 for row in rows)
@@ -97,11 +92,16 @@ def _together(rows: Sequence[Score]) -> list[Score]:
         row
         if row.value is None
         else Score(
-            value, answer=row.answer, detail=(value / n, 1 / n), explanation=_why(row, wrong)
+            value,
+            answer=row.answer,
+            detail=(value / n, 1 / n),
+            explanation=_why(row, wrong, len(rows)),
         )
         for row in rows
     ]
 
 
-def _why(row: Score, wrong: bool) -> str | None:
+def _why(row: Score, wrong: bool, rows: int) -> str | None:
+    if rows == 1:
+        return row.explanation or "asked in one order only"
     return "right, but not in every order" if wrong and row.value == 1.0 else row.explanation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.records import Sample
-from harness.scorers import circular, pope
+from harness.scorers import pope
 from harness.scorers.columns import column_fault
 
 CHOSEN = ("choice", "choice_norm", "circular")
@@ -15,7 +15,7 @@ def fault(metric: str, samples: Sequence[Sample], asked: int | None = None) -> s
     """Why a metric has no sense on a task's samples, on one line; None if nothing is amiss.
 
     Only the first ``asked`` samples will be asked (None: all); of those one must have what the
-    metric compares with. Whether questions stand in several orders is looked up in all of them.
+    metric compares with.
     """
     first = samples[:asked]
     if not first:
@@ -24,10 +24,6 @@ def fault(metric: str, samples: Sequence[Sample], asked: int | None = None) -> s
         bare = next((sample.id for sample in first if not sample.choices), None)
         if bare is not None:
             return f"metric '{metric}' needs choices, and sample '{bare}' has none"
-    if metric == "circular" and not circular.several_orders(samples):
-        return (
-            "metric 'circular' needs questions in several orders; every question here has one row"
-        )
     if metric == "pope" and not any(map(pope.label_of, first)):
         return "metric 'pope' needs targets that are yes or no, and no sample has one"
     return column_fault(metric, first)

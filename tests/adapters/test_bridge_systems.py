@@ -329,8 +329,8 @@ def test_a_worker_can_be_read_by_an_old_python(script: Path) -> None:
             assert {alias.name for alias in node.names} <= ours | set(PLAIN)
 
 
-PLAIN = ("base64", "io", "json", "os", "platform", "queue", "signal", "sys", "threading", "time",
-         "traceback")  # fmt: skip
+PLAIN = ("base64", "contextlib", "io", "json", "os", "platform", "queue", "signal", "sys",
+         "threading", "time", "traceback")  # fmt: skip
 CARDS = (
     "llama-vid-7b", "llama-vid-7b-crime", "mobile-videogpt-0.5b", "mobile-videogpt-1.5b",
     "nvila-lite-2b",

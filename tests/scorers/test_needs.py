@@ -38,14 +38,6 @@ def test_choices_are_needed_in_every_row(metric):
     )
 
 
-def test_circular_needs_several_orders_somewhere():
-    each = samples({}, {}, target="A", choices=("x", "y"))
-    assert "several orders" in fault("circular", each)
-    twice = samples({}, {"circular": 1}, {"circular": 1}, target="A", choices=("x", "y"))
-    assert fault("circular", twice) is None
-    assert fault("circular", twice, asked=1) is None  # a look at the first row
-
-
 def test_pope_needs_a_yes_or_a_no():
     assert fault("pope", samples({}, target="maybe")) is not None
     assert fault("pope", [*samples({}, target="maybe"), *samples({}, target=" No")]) is None
