@@ -1,8 +1,9 @@
 """What will run: task x model x variant, each a cell with a stable id and a hash.
 
-A variant is a choice of settings (`variants` of a task, or several values after `--set`); a single
-value after `--set` changes the task without becoming a variant. In a cell all of them have been
-applied, and its task has no `variants` left.
+A variant is a choice of settings: `variants` of a task, several values after `--set`, or one of
+what a model sees and how it runs (`fps=6`, `quantize=nf4`: SHOWN_KEYS), so that no table hides it.
+Another single value after `--set` changes the task without becoming a variant. In a cell all of
+them have been applied, and its task has no `variants` left.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from harness.collect.core_schema import read_scalar
 from harness.collect.path_checks import Place
 from harness.collect.settings import (
+    SHOWN_KEYS,
     setting_faults,
     short_key,
     unknown_setting,
@@ -214,7 +216,7 @@ def _read_settings(texts: Sequence[str]) -> tuple[dict[str, Scalar], dict[str, t
             raise SelectionError(f"--set '{text}': '{key}' is set twice")
         if len({(value, isinstance(value, bool)) for value in values}) < len(values):
             raise SelectionError(f"--set '{text}': a value stands there twice")
-        if len(values) == 1:
+        if len(values) == 1 and key not in SHOWN_KEYS:
             fixed[key] = values[0]
         else:
             varied[key] = values

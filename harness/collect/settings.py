@@ -20,6 +20,8 @@ from harness.collect.yamlio import Loc, Value
 
 TOP_KEYS = ("answer", "choices", "shuffle_choices")
 """Settings of a task that stand at its top."""
+SHOWN_KEYS = (*SHORT_KEYS, *CARD_KEYS, "prompt", *TOP_KEYS)
+"""Settings that are a variant also with a single value."""
 OWN_PROMPT = "default"
 """The name under which `prompt=...` knows the prompt that the task itself has."""
 RIVALS = {"media.fps": "media.frames", "media.frames": "media.fps"}

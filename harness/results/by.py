@@ -66,6 +66,11 @@ class Series:
         rows = {place: one.row.value for place, one in self.points.items()}
         return {place: value for place, value in rows.items() if value is not None}
 
+    @property
+    def equal(self) -> bool:
+        """Whether there is nothing to choose between."""
+        return len(set(self.values.values())) < 2
+
     def axis(self, at: int) -> list[str]:
         """The values of one key in their order."""
         return _in_order(self.keys[at], [place[at] for place in self.points])
@@ -79,8 +84,15 @@ class Series:
 
     @cached_property
     def least(self) -> Sufficient | None:
-        """What suffices, of settings of which less is cheaper."""
+        """What suffices, of settings of which less is cheaper; None also where all values are
+        equal, and where so few samples show nothing."""
         if not set(self.keys) <= set(COSTLY) or any(UNSET in place for place in self.values):
+            return None
+        best = best_place(self.values, self.info)
+        if best is None or self.equal:
+            return None
+        pairs = [self.compared(best, place) for place in self.values if place != best]
+        if all(pair is not None and pair.verdict.startswith("too few") for pair in pairs):
             return None
 
         def difference(best: Place, other: Place) -> Difference | None:
@@ -226,10 +238,13 @@ def _map_cell(series: Series, place: Place, marks: dict[Place, str]) -> str:
 
 
 def _marks(series: Series) -> dict[Place, str]:
-    """ "*" for the best, "~" for what is not shown to be worse."""
+    """ "*" for the best, and what equals it, "~" for what is not shown to be worse."""
     best = best_place(series.values, series.info)
+    if best is None or series.equal:
+        return {}
     marks = {} if series.least is None else dict.fromkeys(series.least.not_worse, " ~")
-    return {**marks, **({} if best is None else {best: " *"})}
+    top = [place for place, value in series.values.items() if value == series.values[best]]
+    return {**marks, **dict.fromkeys(top, " *")}
 
 
 def _record(series: Series, place: Place, pair: Comparison | None) -> Record:
@@ -282,7 +297,8 @@ def _notes(
     count = sum(map(len, pairs))
     if maps:
         worse = " ~: not shown to be worse than it." if any(one.least for one in series) else ""
-        notes.append(f"*: the best.{worse} missing: no such cell.")
+        gaps = any(len(one.points) < len(one.axis(0)) * len(one.axis(1)) for one in series)
+        notes.append(f"*: the best.{worse}" + " missing: no such cell." * gaps)
     elif count:
         notes.append(
             "Differences are paired by sample; * behind a verdict: it does not survive Holm's "
@@ -312,7 +328,7 @@ def least_words(series: Series) -> str:
     if any(less(place, least.best) for place in least.least):
         return f"{where}: {either} {verb}; to the best ({best}): {differences}."
     # such as source/2 beside 2: nobody can say which is less without looking at the videos
-    beside = f"{either}, neither less nor more than that, {verb} in its place"
+    beside = f"{either}, on another scale, {verb} in its place"
     return f"{where}: {best} is the best; {beside}: {differences}."
 
 

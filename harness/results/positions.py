@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.records import LETTERS
@@ -46,7 +46,7 @@ def _position(letter: str, at: int, scored: Sequence[Answered]) -> Position:
     rows = [row for row in scored if at < len(row.sample.choices)]
     chosen = np.array([float(row.score.answer == letter) for row in rows])
     right = np.array([float(row.sample.target.strip().upper() == letter) for row in rows])
-    difference = paired_difference(right, chosen, _clusters(rows))
+    difference = _of_shares(paired_difference(right, chosen, _clusters(rows)))
     return Position(
         letter,
         len(rows),
@@ -54,6 +54,16 @@ def _position(letter: str, at: int, scored: Sequence[Answered]) -> Position:
         float(right.mean()),
         _share(chosen, right),
         difference,
+    )
+
+
+def _of_shares(found: Difference) -> Difference:
+    """The interval of a difference of two shares ends at -1 and 1, whatever few samples say."""
+    low, high = found.low, found.high
+    return replace(
+        found,
+        low=None if low is None else max(low, -1.0),
+        high=None if high is None else min(high, 1.0),
     )
 
 

@@ -54,6 +54,12 @@ def test_a_short_name_is_what_a_variant_shows_whichever_way_it_was_written(
     assert [cell.task.media.fps for cell in short] == [1, 6]
 
 
+def test_one_value_of_what_a_model_sees_is_shown_too(root: Path, model: ModelSpec) -> None:
+    (cell,) = plan(root, model, "fps=6", "generate.max_new_tokens=8")
+    assert cell.id == "tasks/t.task.yaml::t[tiny-llama,fps=6]"
+    assert (cell.task.media.fps, cell.task.generate.max_new_tokens) == (6, 8)
+
+
 def test_settings_make_a_product(root: Path, model: ModelSpec) -> None:
     cells = plan(root, model, "fps=1,6", "degrade=none,blur:0.5", "prompt=default,stepwise")
     assert len(cells) == len({cell.hash for cell in cells}) == 8
@@ -83,8 +89,8 @@ def test_frames_take_the_place_of_fps_unless_both_are_set(
 def test_settings_of_the_card_change_the_card(root: Path, model: ModelSpec) -> None:
     cells = plan(root, model, "quantize=none,int8", "batch_tokens=512")
     assert [cell.id.partition("[")[2] for cell in cells] == [
-        "tiny-llama,quantize=none]",
-        "tiny-llama,quantize=int8]",
+        "tiny-llama,quantize=none,batch_tokens=512]",
+        "tiny-llama,quantize=int8,batch_tokens=512]",
     ]
     cards = [cell.model.model_dump() for cell in cells]
     assert [(card["quantize"], card["batch_tokens"]) for card in cards] == [

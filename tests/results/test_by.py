@@ -74,7 +74,7 @@ def test_two_keys_are_a_map_with_its_best_and_its_holes(swept: RunReader) -> Non
     assert small.rows == [
         ["1", "0.200", "0.200"],
         ["2", "0.850 ~", "0.850 ~"],
-        ["10", "0.900 *", "0.900 ~"],
+        ["10", "0.900 *", "0.900 *"],
     ]
     assert large.rows[2] == ["10", "0.900 *", "missing"]
     assert "--metric shows another: f1." in found.notes
@@ -119,7 +119,7 @@ def rates(store, cell, **counts: int) -> RunReader:
 def test_the_source_rate_is_no_number_and_the_best_does_not_suffice_for_itself(store, cell) -> None:
     found = report(rates(store, cell, half=18, _1=17), "fps")
     assert [row[0] for row in found.tables[0].rows] == ["1", "source/2"]
-    assert "fps=source/2 is the best; fps=1, neither less nor more than that," in found.notes[0]
+    assert "fps=source/2 is the best; fps=1, on another scale," in found.notes[0]
     assert "suffices in its place: -0.050 [" in found.notes[0]
     assert [one["suffices"] for one in found.records["sufficient"]] == ["1"]
 
@@ -182,3 +182,22 @@ def test_every_format_and_reports_of_several_keys(swept: RunReader) -> None:
         assert "crime" in render(both, form)
     names = [set(row) for row in both.records["by"]]
     assert all(one == names[0] for one in names)
+
+
+def test_nothing_suffices_where_all_values_are_equal(store, cell) -> None:
+    found = report(rates(store, cell, _1=12, _2=12), "fps")
+    assert found.records["sufficient"] == []
+    assert not any("suffices" in note or "is the best" in note for note in found.notes)
+
+
+def test_a_map_of_equal_values_has_no_best(store, cell) -> None:
+    cells = [
+        cell("m", "crime", f"fps={fps},frames={frames}", {"choice": right(12)})
+        for fps in (1, 2)
+        for frames in (4, 8)
+    ]
+    for one in cells:
+        one.infos = {"choice": CHOICE}
+    found = report(read_run(store(*cells)), "fps", "frames")
+    assert found.tables[0].rows == [["1", "0.600", "0.600"], ["2", "0.600", "0.600"]]
+    assert not any("missing" in note for note in found.notes)

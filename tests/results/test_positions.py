@@ -47,3 +47,10 @@ def test_a_preference_is_shown_and_even_errors_are_none() -> None:
 def test_epochs_of_a_sample_are_one_cluster() -> None:
     rows = [answered("A", "B" if n % 3 else "A", n, epoch=e) for n in range(12) for e in range(4)]
     assert positions(rows)[0].difference.clusters == 12
+
+
+def test_no_interval_leaves_what_shares_can_be() -> None:
+    found = positions([answered(target, "A", n) for n, target in enumerate("AAB")])
+    ends = [end for one in found for end in (one.difference.low, one.difference.high)]
+    assert all(end is None or -1 <= end <= 1 for end in ends)
+    assert any(end is not None for end in ends)
