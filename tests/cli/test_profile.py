@@ -31,8 +31,9 @@ def sums(project: UserProject) -> UserProject:
 
 
 def tables(root: Path, name: str) -> list[dict[str, Any]]:
-    runs = sorted(path for path in (root / "runs").iterdir() if not path.name.startswith("."))
-    rows: list[dict[str, Any]] = pq.read_table(runs[-1] / f"{name}.parquet").to_pylist()
+    runs = [path for path in (root / "runs").iterdir() if not path.name.startswith(".")]
+    newest = max(runs, key=lambda path: path.stat().st_mtime_ns)  # names know seconds only
+    rows: list[dict[str, Any]] = pq.read_table(newest / f"{name}.parquet").to_pylist()
     return rows
 
 
